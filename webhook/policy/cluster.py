@@ -1,0 +1,81 @@
+"""What the policy is told about the cluster and the namespace: settings and detected facts, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from webhook.policy.finding import Severity
+
+LBC_CLASS = "service.k8s.aws/nlb"
+AUTO_MODE_CLASS = "eks.amazonaws.com/nlb"
+
+
+class Owner(StrEnum):
+    """Who builds the load balancer of a Service."""
+
+    LBC = "lbc"
+    AUTO_MODE = "auto-mode"
+
+
+class Trigger(StrEnum):
+    """What makes a pod get a sidecar."""
+
+    DECLARED_OR_SERVICE = "declared-or-service"
+    SERVICE = "service"
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """The container that we add: its image, identity and what it may use (Kubernetes quantities)."""
+
+    image: str
+    pull_secrets: tuple[str, ...] = ()
+    uid: int = 64646
+    requests: Mapping[str, str] = field(default_factory=lambda: {"cpu": "1m", "memory": "4Mi"})
+    limits: Mapping[str, str] = field(default_factory=lambda: {"cpu": "50m", "memory": "16Mi"})
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One cluster as its operator configured it and as its API server describes itself.
+
+    `owner` is None where neither a setting nor discovery names one; `ipv6` tells whether a Service
+    that names no family gets an IPv6 address from the API server.
+    """
+
+    sidecar: Sidecar
+    owner: Owner | None = None
+    lbc_class: str = LBC_CLASS
+    default_target_type: str = "instance"
+    default_scheme: str = "internal"
+    feature_gates: Mapping[str, bool] = field(default_factory=dict)
+    auto_mode_tcp_udp: bool = False
+    cross_zone: bool = True
+    ipv6: bool = False
+    trigger: Trigger = Trigger.DECLARED_OR_SERVICE
+    severities: Mapping[str, Severity] = field(default_factory=dict)
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRange:
+    """One item of a namespace's LimitRanges: bounds per resource name, as Kubernetes quantities.
+
+    `kind` is `Container` or `Pod`; others do not concern us.
+    """
+
+    kind: str
+    min: Mapping[str, str] = field(default_factory=dict)
+    max: Mapping[str, str] = field(default_factory=dict)
+    max_ratio: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """The namespace of the object under review; `labels` is None where the cache does not hold it."""
+
+    name: str
+    labels: Mapping[str, str] | None = None
+    limit_ranges: tuple[LimitRange, ...] = ()

@@ -1,0 +1,129 @@
+"""What the policy has to say: findings for people, edits for objects, and the decision that holds both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+AWS_PREFIX = "service.beta.kubernetes.io/aws-load-balancer-"
+DOCS = "docs/rules.md"
+
+
+class Severity(StrEnum):
+    """What a finding does to the request."""
+
+    REJECT = "reject"
+    WARN = "warn"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: where, what, and what to do about it.
+
+    `value` is what stands in the field; with code and field it tells whether an old object earned the
+    same finding. A finding that is not `waivable` names a value that the controller cannot parse.
+    """
+
+    code: str
+    severity: Severity
+    field: str
+    reason: str
+    fix: str = ""
+    value: str = ""
+    waivable: bool = True
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        return self.code, self.field, self.value
+
+    @property
+    def sentence(self) -> str:
+        """Reason, fix and link, without the code and the field."""
+        said = f"{self.reason}; {self.fix}" if self.fix else self.reason
+        return f"{said}. See {DOCS}#{self.code.lower()}"
+
+    def __str__(self) -> str:
+        return f"{self.code} {shortened(self.field)}: {self.sentence}"
+
+
+def shortened(text: str) -> str:
+    """`…` for AWS's annotation prefix, which would fill a warning's 256 characters by itself."""
+    return text.replace(AWS_PREFIX, "…")
+
+
+def annotation_field(key: str) -> str:
+    """The path of an annotation, as a finding names it."""
+    return f"metadata.annotations[{key}]"
+
+
+class Action(StrEnum):
+    """How an edit changes the raw object."""
+
+    SET = "set"
+    """Give a member of a map (made where it is missing) this value."""
+    INSERT = "insert"
+    """Put an item into a list (made where it is missing) at this index; the index -1 appends."""
+    REMOVE = "remove"
+    """Take a member out of a map, or an item out of a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One change of ours to the raw object, at a path of its keys and indexes.
+
+    `code` is the base code of the change (`UDPLB200`: target type): what `audit` calls it.
+    `says` is the same change in words, as `audit` prints it: "would be set to ip".
+    """
+
+    code: str
+    path: tuple[str | int, ...]
+    value: object = None
+    action: Action = Action.SET
+    says: str = ""
+
+    @property
+    def field(self) -> str:
+        """The path as a finding writes it; a key with dots or slashes stands in brackets."""
+        written = ""
+        for step in self.path:
+            if isinstance(step, int) or any(mark in step for mark in "./"):
+                written += f"[{step}]"
+            else:
+                written += f".{step}" if written else step
+        return written
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do with one object: edits, findings and, where it was left alone, the skip reason."""
+
+    edits: tuple[Edit, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    reason: str = ""
+
+    @property
+    def rejected(self) -> bool:
+        return any(finding.severity is Severity.REJECT for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Waivers:
+    """Whose word changes a severity: the cluster's per rule, then the object's own `udplb/allow`."""
+
+    severities: Mapping[str, Severity] = field(default_factory=dict)
+    allowed: frozenset[str] = frozenset()
+
+    def apply(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+        """The findings with the severity that counts; those switched off are gone."""
+        judged = (self._judge(finding) for finding in findings)
+        return tuple(finding for finding in judged if finding.severity is not Severity.OFF)
+
+    def _judge(self, finding: Finding) -> Finding:
+        if not finding.waivable:
+            return finding
+        severity = self.severities.get(finding.code, finding.severity)
+        if severity is Severity.REJECT and finding.code in self.allowed:
+            severity = Severity.WARN
+        return replace(finding, severity=severity)

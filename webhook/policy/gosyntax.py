@@ -1,0 +1,89 @@
+"""Values as Go and the AWS Load Balancer Controller parse them, no wider and no narrower.
+
+Source: LBC `pkg/annotations/parser.go` (string lists, string maps, int32, bool); Go `strconv`.
+"""
+
+from __future__ import annotations
+
+import re
+
+_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+_INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
+_INT32 = range(-(2**31), 2**31)
+_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+
+
+def parse_bool(text: str) -> bool | None:
+    """`strconv.ParseBool`: None where Go returns an error."""
+    if text in _TRUE:
+        return True
+    return False if text in _FALSE else None
+
+
+def parse_int32(text: str) -> int | None:
+    """`strconv.ParseInt(text, 10, 32)`: None where Go returns an error."""
+    if not _INTEGER.fullmatch(text):
+        return None
+    number = int(text)
+    return number if number in _INT32 else None
+
+
+def parse_list(text: str) -> tuple[str, ...]:
+    """A comma list: items trimmed, empty ones dropped."""
+    return tuple(item for part in text.split(",") if (item := part.strip(_SPACE)))
+
+
+def parse_map(text: str) -> dict[str, str] | None:
+    """A `key=value,…` map: None where the controller gives a parse error.
+
+    Only the first `=` splits, a backslash takes the next character literally, and a comma at the very
+    end belongs to the last value.
+    """
+    pairs: dict[str, str] = {}
+    for item in _split_pairs(text):
+        key, separator, value = item.partition("=")
+        key = key.strip(_SPACE)
+        if not separator or not key:
+            return None
+        pairs[key] = value.strip(_SPACE)
+    return pairs
+
+
+def _split_pairs(text: str) -> list[str]:
+    items: list[str] = []
+    current = ""
+    position = 0
+    while position < len(text):
+        character = text[position]
+        rest = text[position + 1 :]
+        if character == "\\" and rest:
+            current += rest[0]
+            position += 2
+            continue
+        if character == "," and (following := rest.strip(_SPACE)):
+            items.append(current.strip(_SPACE))
+            if "=" not in following:
+                return [*items, following]
+            current = ""
+        else:
+            current += character
+        position += 1
+    return [*items, current.strip(_SPACE)] if current else items
+
+
+def merge_pair(text: str, key: str, value: str) -> str | None:
+    """The map with one pair more, everything the user wrote kept to the letter.
+
+    None where no pair can be added without changing what the controller reads of the rest.
+    """
+    before = parse_map(text)
+    if before is None or key in before:
+        return None
+    if not before:
+        return f"{key}={value}"
+    for joint in (",", "\\,"):
+        merged = f"{text}{joint}{key}={value}"
+        if parse_map(merged) == before | {key: value}:
+            return merged
+    return None

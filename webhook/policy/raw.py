@@ -1,0 +1,78 @@
+"""Typed reading of raw JSON: absent and null are empty, another type than the API's is said once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class MalformedObject(ValueError):
+    """A field of the object has a type that the API does not have; the text is the field's path.
+
+    Such an object is let through: the API server refuses it in words of its own.
+    """
+
+
+class Raw:
+    """A JSON object of the request and where it stands in it."""
+
+    __slots__ = ("fields", "path")
+
+    def __init__(self, fields: Any, path: str = "") -> None:
+        if fields is None:
+            fields = {}
+        if not isinstance(fields, Mapping):
+            raise MalformedObject(path or "object")
+        self.fields: Mapping[str, Any] = fields
+        self.path = path
+
+    def get(self, name: str) -> Any:
+        return self.fields.get(name)
+
+    def map(self, name: str) -> Raw:
+        return Raw(self.fields.get(name), self._at(name))
+
+    def list(self, name: str) -> list[Any]:
+        return self._typed(name, list, [])
+
+    def maps(self, name: str) -> list[Raw]:
+        path = self._at(name)
+        return [
+            Raw(item, f"{path}[{index}]") for index, item in enumerate(self.list(name)) if item is not None
+        ]
+
+    def text(self, name: str) -> str:
+        return self._typed(name, str, "")
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        items = self.list(name)
+        if not all(isinstance(item, str) for item in items):
+            raise MalformedObject(self._at(name))
+        return tuple(items)
+
+    def integer(self, name: str) -> int:
+        number = self._typed(name, int, 0)
+        if isinstance(number, bool):
+            raise MalformedObject(self._at(name))
+        return number
+
+    def boolean(self, name: str) -> bool | None:
+        return self._typed(name, bool, None)
+
+    def strings(self, name: str) -> dict[str, str]:
+        """A map of strings (labels, annotations, a selector)."""
+        entries = self.map(name).fields
+        if not all(isinstance(value, str) for value in entries.values()):
+            raise MalformedObject(self._at(name))
+        return dict(entries)
+
+    def _typed(self, name: str, kind: type, absent: Any) -> Any:
+        value = self.fields.get(name)
+        if value is None:
+            return absent
+        if not isinstance(value, kind):
+            raise MalformedObject(self._at(name))
+        return value
+
+    def _at(self, name: str) -> str:
+        return f"{self.path}.{name}" if self.path else name
