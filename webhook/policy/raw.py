@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class MalformedObject(ValueError):
@@ -32,32 +34,31 @@ class Raw:
     def map(self, name: str) -> Raw:
         return Raw(self.fields.get(name), self._at(name))
 
-    def list(self, name: str) -> list[Any]:
-        return self._typed(name, list, [])
+    def items(self, name: str) -> list[Any]:
+        return self._typed(name, list) or []
 
     def maps(self, name: str) -> list[Raw]:
         path = self._at(name)
         return [
-            Raw(item, f"{path}[{index}]") for index, item in enumerate(self.list(name)) if item is not None
+            Raw(item, f"{path}[{index}]") for index, item in enumerate(self.items(name)) if item is not None
         ]
 
     def text(self, name: str) -> str:
-        return self._typed(name, str, "")
+        return self._typed(name, str) or ""
 
     def texts(self, name: str) -> tuple[str, ...]:
-        items = self.list(name)
+        items = self.items(name)
         if not all(isinstance(item, str) for item in items):
             raise MalformedObject(self._at(name))
         return tuple(items)
 
     def integer(self, name: str) -> int:
-        number = self._typed(name, int, 0)
-        if isinstance(number, bool):
+        if isinstance(self.fields.get(name), bool):
             raise MalformedObject(self._at(name))
-        return number
+        return self._typed(name, int) or 0
 
     def boolean(self, name: str) -> bool | None:
-        return self._typed(name, bool, None)
+        return self._typed(name, bool)
 
     def strings(self, name: str) -> dict[str, str]:
         """A map of strings (labels, annotations, a selector)."""
@@ -66,11 +67,9 @@ class Raw:
             raise MalformedObject(self._at(name))
         return dict(entries)
 
-    def _typed(self, name: str, kind: type, absent: Any) -> Any:
+    def _typed(self, name: str, kind: type[T]) -> T | None:
         value = self.fields.get(name)
-        if value is None:
-            return absent
-        if not isinstance(value, kind):
+        if value is not None and not isinstance(value, kind):
             raise MalformedObject(self._at(name))
         return value
 

@@ -75,7 +75,7 @@ def parse_service(raw: Mapping[str, Any], namespace: str = "") -> Service:
     """
     view = Raw(raw)
     metadata, spec = view.map("metadata"), view.map("spec")
-    ingress = view.map("status").map("loadBalancer").list("ingress")
+    ingress = view.map("status").map("loadBalancer").items("ingress")
     return Service(
         namespace=metadata.text("namespace") or namespace,
         name=metadata.text("name") or metadata.text("generateName"),
