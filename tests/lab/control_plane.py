@@ -32,6 +32,7 @@ from tests.lab.scratch import scratch_directory
 
 READY_SECONDS = 60.0
 COMMAND_SECONDS = 60.0
+REQUEST_SECONDS = 30.0
 PORT_ATTEMPTS = 5
 # Below Linux's ephemeral ports (32768 and up), which any outgoing connection may take at any time.
 PORTS = range(20000, 30000)
@@ -115,18 +116,17 @@ class ControlPlane:
 
     def _ready(self) -> bool:
         try:
-            return self.request("GET", "/readyz").status == 200
+            return self._admin(timeout=1.0).request("GET", "/readyz").status == 200
         except OSError:
             return False
 
-    @property
-    def _admin(self) -> RestClient:
+    def _admin(self, timeout: float) -> RestClient:
         files = (self.directory / name for name in ("ca.crt", "admin.crt", "admin.key"))
-        return RestClient(self.port, *files)
+        return RestClient(self.port, *files, timeout)
 
     def request(self, method: str, path: str, body: Any = None, content_type: str = "") -> Answer:
         """One plain request as admin, see `RestClient.request`."""
-        return self._admin.request(method, path, body, content_type)
+        return self._admin(REQUEST_SECONDS).request(method, path, body, content_type)
 
     def namespace(self, name: str, labels: Mapping[str, str] | None = None) -> str:
         """Create a namespace that pods can be created in; return its name."""

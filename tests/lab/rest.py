@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-TIMEOUT_SECONDS = 30.0
 CONTENT_TYPES = {"PATCH": "application/merge-patch+json"}
 
 
@@ -26,8 +25,9 @@ class Answer:
 class RestClient:
     """Requests to one address under one client certificate."""
 
-    def __init__(self, port: int, ca: Path, certificate: Path, key: Path) -> None:
+    def __init__(self, port: int, ca: Path, certificate: Path, key: Path, timeout: float) -> None:
         self._port = port
+        self._timeout = timeout
         self._tls = ssl.create_default_context(cafile=str(ca))
         self._tls.load_cert_chain(certificate, key)
 
@@ -38,7 +38,7 @@ class RestClient:
             OSError: nobody answers.
         """
         connection = http.client.HTTPSConnection(
-            "127.0.0.1", self._port, context=self._tls, timeout=TIMEOUT_SECONDS
+            "127.0.0.1", self._port, context=self._tls, timeout=self._timeout
         )
         headers = {"Content-Type": content_type or CONTENT_TYPES.get(method, "application/json")}
         try:
