@@ -1,21 +1,55 @@
-"""What tests of every folder share: the real control plane, started once when the first test asks for it."""
+"""What tests of every folder share: one real control plane a session, started when a test first asks for it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
 from tests.lab import programs
 from tests.lab.control_plane import ControlPlane
+from tests.lab.webhook import OPTED_IN, Webhook, install, wait_until_audited
+
+NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
 def control_plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
-    """kube-apiserver and etcd on loopback, with no webhook installed unless the test does."""
+    """kube-apiserver and etcd on loopback; udplb acts in opted-in namespaces once a test asked for `cluster`."""
     capture = request.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():  # minutes of building must show
         for name in programs.PROGRAMS:
             programs.find(name)
     with ControlPlane() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def webhook(control_plane: ControlPlane) -> Iterator[Webhook]:
+    """`udplb serve` beside the control plane, which calls it by the chart's webhook objects."""
+    with Webhook(control_plane.kubeconfig) as running:
+        install(control_plane, running)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def cluster(control_plane: ControlPlane, webhook: Webhook) -> ControlPlane:
+    """The control plane with udplb installed."""
+    return control_plane
+
+
+Namespaces = Callable[..., str]
+
+
+@pytest.fixture
+def namespace(cluster: ControlPlane) -> Namespaces:
+    """Makes a fresh namespace, opted in unless other labels are given, and returns its name."""
+
+    def make(labels: Mapping[str, str] = OPTED_IN) -> str:
+        name = cluster.namespace(f"test-{next(NUMBERS)}", labels)
+        if labels.get("udplb/inject") == "audit":
+            wait_until_audited(cluster, name)
+        return name
+
+    return make

@@ -60,7 +60,7 @@ def owner() -> Iterator[subprocess.Popen[str]]:
 
 
 def test_a_new_namespace_takes_pods(control_plane: ControlPlane) -> None:
-    name = control_plane.namespace("takes-pods", {"udplb/inject": "enabled"})
+    name = control_plane.namespace("takes-pods")
     answer = control_plane.request("POST", f"/api/v1/namespaces/{name}/pods", pod())
     assert answer.status == 201, answer.body
 

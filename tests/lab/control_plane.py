@@ -121,8 +121,8 @@ class ControlPlane:
             return False
 
     def _admin(self, timeout: float) -> RestClient:
-        files = (self.directory / name for name in ("ca.crt", "admin.crt", "admin.key"))
-        return RestClient(self.port, *files, timeout)
+        certificate, key = self.directory / "admin.crt", self.directory / "admin.key"
+        return RestClient(self.port, self.directory / "ca.crt", certificate, key, timeout)
 
     def request(self, method: str, path: str, body: Any = None, content_type: str = "") -> Answer:
         """One plain request as admin, see `RestClient.request`."""
