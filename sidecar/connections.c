@@ -1,0 +1,191 @@
+#include "udp-healthcheck.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#define IDLE 5000    /* ms without a byte */
+#define LONGEST 30000 /* ms from accept to close, however slowly bytes come */
+#define FAREWELL 500 /* ms for the client's FIN after the answer */
+
+enum phase { READING, ANSWERED };
+
+struct connection {
+    int descriptor;
+    uint8_t phase;
+    uint8_t matched;    /* letters of "HEAD " so far */
+    bool line_is_empty; /* the bytes since the last newline are at most a carriage return */
+    bool any;           /* a byte came */
+    const struct port *port;
+    milliseconds expires;
+    milliseconds latest;
+};
+
+static struct connection connections[MAX_CONNECTIONS];
+static unsigned count;
+static unsigned capacity;
+
+/* Leaves descriptors for the listeners and for what the samples open. */
+void connections_start(unsigned descriptors) {
+    struct rlimit limit;
+    capacity = MAX_CONNECTIONS;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    if (limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (limit.rlim_cur < MAX_CONNECTIONS + descriptors)
+        capacity = limit.rlim_cur > descriptors ? (unsigned)limit.rlim_cur - descriptors : 1;
+}
+
+/* RST: leaves no TIME_WAIT behind that would keep the application from its port. */
+static void reset(int descriptor) {
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close(descriptor);
+}
+
+/* FIN, and the kernel forgets the connection once it is acknowledged: no TIME_WAIT either. */
+static void finish(int descriptor) {
+    const int no_wait = -1;
+    setsockopt(descriptor, IPPROTO_TCP, TCP_LINGER2, &no_wait, sizeof no_wait);
+    close(descriptor);
+}
+
+static void forget(unsigned index) {
+    connections[index] = connections[--count];
+}
+
+bool connections_drop_oldest(void) {
+    unsigned oldest = 0;
+    if (count == 0)
+        return false;
+    for (unsigned i = 1; i < count; i++)
+        if (connections[i].latest < connections[oldest].latest)
+            oldest = i;
+    reset(connections[oldest].descriptor);
+    forget(oldest);
+    return true;
+}
+
+void connections_drop(const struct port *port) {
+    for (unsigned i = count; i-- > 0;)
+        if (connections[i].port == port) {
+            reset(connections[i].descriptor);
+            forget(i);
+        }
+}
+
+/* The end of a request's head is an empty line; nothing else of it matters but the method HEAD. */
+static bool head_ends(struct connection *connection, const char *bytes, size_t length) {
+    static const char head[] = "HEAD ";
+    for (size_t i = 0; i < length; i++) {
+        if (connection->matched < sizeof head - 1)
+            connection->matched = bytes[i] == head[connection->matched] ? connection->matched + 1 : UINT8_MAX;
+        if (bytes[i] == '\n') {
+            if (connection->line_is_empty && connection->any)
+                return true;
+            connection->line_is_empty = true;
+        } else if (bytes[i] != '\r') {
+            connection->line_is_empty = false;
+            connection->any = true;
+        }
+    }
+    return false;
+}
+
+static bool answer(const struct connection *connection) {
+    struct text body = {0}, reply = {0};
+    port_describe(connection->port, &body);
+    text_add(&body, "\n");
+    text_add(&reply, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: ");
+    text_add_number(&reply, body.length);
+    text_add(&reply, "\r\n\r\n");
+    if (connection->matched != 5)
+        text_add_bytes(&reply, body.bytes, body.length);
+    return send(connection->descriptor, reply.bytes, reply.length, MSG_NOSIGNAL) == (ssize_t)reply.length;
+}
+
+/* False when the connection is over and closed. */
+static bool serve(struct connection *connection, milliseconds moment) {
+    char bytes[512];
+    ssize_t length = recv(connection->descriptor, bytes, sizeof bytes, 0);
+
+    if (length < 0 && (errno == EAGAIN || errno == EINTR))
+        return true;
+    if (length == 0) {
+        close(connection->descriptor); /* the client closed first: TIME_WAIT is on its side */
+        return false;
+    }
+    if (length < 0) {
+        reset(connection->descriptor);
+        return false;
+    }
+    if (connection->phase == ANSWERED)
+        return true;
+    connection->expires = moment + IDLE;
+    if (!head_ends(connection, bytes, (size_t)length))
+        return true;
+    if (!answer(connection)) {
+        reset(connection->descriptor);
+        return false;
+    }
+    connection->phase = ANSWERED;
+    connection->expires = moment + FAREWELL;
+    return true;
+}
+
+unsigned connections_poll(struct pollfd *polled) {
+    for (unsigned i = 0; i < count; i++)
+        polled[i] = (struct pollfd){.fd = connections[i].descriptor, .events = POLLIN};
+    return count;
+}
+
+/* Backwards, so that the last connection may move into a gap. */
+void connections_serve(const struct pollfd *polled, unsigned polled_count, milliseconds moment) {
+    for (unsigned i = polled_count; i-- > 0;)
+        if (polled[i].revents && !serve(&connections[i], moment))
+            forget(i);
+}
+
+/* False without a descriptor for it: the caller lets the listener rest. */
+bool connections_accept(const struct port *port, milliseconds moment) {
+    enum { AT_A_TIME = 64 }; /* then the other ports have their turn */
+    for (int i = 0; i < AT_A_TIME; i++) {
+        int descriptor = accept4(port->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (descriptor < 0)
+            return errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM;
+        if (count >= capacity)
+            connections_drop_oldest();
+        connections[count] = (struct connection){
+            .descriptor = descriptor, .port = port, .expires = moment + IDLE, .latest = moment + LONGEST};
+        if (serve(&connections[count], moment))
+            count++;
+    }
+    return true;
+}
+
+static milliseconds end_of(const struct connection *connection) {
+    return connection->expires < connection->latest ? connection->expires : connection->latest;
+}
+
+milliseconds connections_due(void) {
+    milliseconds soonest = NEVER;
+    for (unsigned i = 0; i < count; i++)
+        if (end_of(&connections[i]) < soonest)
+            soonest = end_of(&connections[i]);
+    return soonest;
+}
+
+void connections_expire(milliseconds moment) {
+    for (unsigned i = count; i-- > 0;)
+        if (end_of(&connections[i]) <= moment) {
+            finish(connections[i].descriptor);
+            forget(i);
+        }
+}

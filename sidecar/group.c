@@ -1,0 +1,58 @@
+#include "udp-healthcheck.h"
+
+void group_begin(struct group *group) {
+    for (unsigned i = 0; i < group->count; i++)
+        group->members[i].seen = false;
+}
+
+void group_see(struct group *group, const struct member *found) {
+    for (unsigned i = 0; i < group->count; i++) {
+        struct member *known = &group->members[i];
+        if (known->identity != found->identity)
+            continue;
+        if (!known->seen) {
+            known->source = found->source;
+            known->place = found->place;
+        }
+        known->seen = true;
+        return;
+    }
+    if (group->count < MAX_MEMBERS) {
+        struct member *added = &group->members[group->count++];
+        *added = *found;
+        added->seen = true;
+        added->settled = false;
+    }
+}
+
+/* Forgets the sockets that this sample did not find. */
+void group_end(struct group *group, uint32_t moment, unsigned settle) {
+    unsigned kept = 0;
+    for (unsigned i = 0; i < group->count; i++) {
+        struct member *member = &group->members[i];
+        if (!member->seen)
+            continue;
+        member->settled = member->settled || moment - member->first_seen >= settle;
+        group->members[kept++] = *member;
+    }
+    group->count = (uint16_t)kept;
+}
+
+/* One member that is old enough suffices. */
+bool group_is_settled(const struct group *group) {
+    for (unsigned i = 0; i < group->count; i++)
+        if (group->members[i].settled)
+            return true;
+    return false;
+}
+
+/* When the oldest member will have been there long enough, as far as is known now. */
+milliseconds group_settles_at(const struct group *group, milliseconds moment, unsigned settle) {
+    milliseconds soonest = NEVER;
+    for (unsigned i = 0; i < group->count; i++) {
+        milliseconds at = moment + settle - (uint32_t)((uint32_t)moment - group->members[i].first_seen);
+        if (at < soonest)
+            soonest = at;
+    }
+    return soonest;
+}

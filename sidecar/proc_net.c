@@ -1,0 +1,148 @@
+#include "udp-healthcheck.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+struct cursor {
+    const char *at;
+    const char *end;
+};
+
+static void skip_blanks(struct cursor *cursor) {
+    while (cursor->at < cursor->end && *cursor->at == ' ')
+        cursor->at++;
+}
+
+static void skip_word(struct cursor *cursor) {
+    skip_blanks(cursor);
+    while (cursor->at < cursor->end && *cursor->at != ' ')
+        cursor->at++;
+}
+
+static int digit_of(char letter) {
+    if (letter >= '0' && letter <= '9')
+        return letter - '0';
+    if (letter >= 'A' && letter <= 'F')
+        return letter - 'A' + 10;
+    return -1;
+}
+
+/* Digits of the base up to the first other byte; returns how many there were. */
+static unsigned read_digits(struct cursor *cursor, unsigned base, unsigned most, uint64_t *value) {
+    unsigned count = 0;
+    for (*value = 0; cursor->at < cursor->end && count < most; cursor->at++, count++) {
+        int digit = digit_of(*cursor->at);
+        if (digit < 0 || (unsigned)digit >= base)
+            break;
+        *value = *value * base + (unsigned)digit;
+    }
+    return count;
+}
+
+static bool read_letter(struct cursor *cursor, char letter) {
+    return cursor->at < cursor->end && *cursor->at++ == letter;
+}
+
+/* The kernel prints an address as 32-bit words in the machine's own byte order. */
+static unsigned read_address(struct cursor *cursor, uint32_t words[4]) {
+    unsigned count = 0;
+    uint64_t word;
+    skip_blanks(cursor);
+    while (count < 4 && read_digits(cursor, 16, 8, &word) == 8)
+        words[count++] = (uint32_t)word;
+    return read_letter(cursor, ':') ? count : 0;
+}
+
+static enum reach reach_of_v4(uint32_t address) {
+    if (address >> 24 == 127)
+        return REACH_LOOPBACK;
+    return address >> 28 == 0xe ? REACH_NONE : REACH_POD; /* multicast reaches nobody's health check */
+}
+
+static enum reach reach_of(const uint32_t words[4], unsigned count) {
+    if (count == 1)
+        return reach_of_v4(ntohl(words[0]));
+    if (!words[0] && !words[1] && words[2] == htonl(0xffff))
+        return reach_of_v4(ntohl(words[3]));
+    if (!words[0] && !words[1] && !words[2] && words[3] == htonl(1))
+        return REACH_LOOPBACK;
+    uint32_t prefix = ntohl(words[0]);
+    return prefix >> 24 == 0xff || prefix >> 22 == 0xfe80 >> 6 ? REACH_NONE : REACH_POD;
+}
+
+/* One line of the table; false for the heading and for what is no row of it. */
+bool proc_net_row(const char *line, size_t length, struct row *row) {
+    struct cursor cursor = {line, line + length};
+    uint32_t local[4], remote[4];
+    uint64_t port, state;
+
+    skip_word(&cursor); /* the slot */
+    unsigned words = read_address(&cursor, local);
+    if ((words != 1 && words != 4) || read_digits(&cursor, 16, 4, &port) != 4)
+        return false;
+    if (read_address(&cursor, remote) != words)
+        return false;
+    skip_word(&cursor); /* the remote port */
+    skip_blanks(&cursor);
+    if (read_digits(&cursor, 16, 2, &state) != 2)
+        return false;
+    for (int i = 0; i < 5; i++) /* queues, timer, retransmits, uid, timeout */
+        skip_word(&cursor);
+    skip_blanks(&cursor);
+    if (read_digits(&cursor, 10, 19, &row->inode) == 0)
+        return false;
+    const unsigned connected = 1;
+    row->port = (uint16_t)port;
+    row->reach = state == connected ? REACH_NONE : reach_of(local, words);
+    return true;
+}
+
+struct search {
+    uint16_t port;
+    uint32_t moment;
+    struct group *group;
+    bool *loopback;
+};
+
+static void see(const struct search *search, const char *line, size_t length) {
+    struct row row;
+    if (!proc_net_row(line, length, &row) || row.port != search->port)
+        return;
+    if (row.reach == REACH_POD)
+        group_see(search->group, &(struct member){.identity = row.inode, .first_seen = search->moment});
+    else if (row.reach == REACH_LOOPBACK)
+        *search->loopback = true;
+}
+
+static bool scan(const struct search *search, const char *path) {
+    char window[1024]; /* a line has 128 bytes, in udp6 up to 200 */
+    size_t held = 0;
+    ssize_t got;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (file < 0)
+        return false;
+    while ((got = read(file, window + held, sizeof window - held)) > 0) {
+        const char *line = window, *newline;
+        held += (size_t)got;
+        while ((newline = memchr(line, '\n', held))) {
+            see(search, line, (size_t)(newline - line));
+            held -= (size_t)(newline + 1 - line);
+            line = newline + 1;
+        }
+        if (held == sizeof window)
+            held = 0; /* no table of ours has such lines */
+        memmove(window, line, held);
+    }
+    close(file);
+    return got == 0;
+}
+
+/* True if a table could be read; without IPv6 there is only one. */
+bool proc_net_scan(uint16_t port, struct group *group, uint32_t moment, bool *loopback) {
+    const struct search search = {port, moment, group, loopback};
+    bool v4 = scan(&search, "/proc/net/udp");
+    bool v6 = scan(&search, "/proc/net/udp6");
+    return v4 || v6;
+}

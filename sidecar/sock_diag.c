@@ -1,0 +1,103 @@
+#include "udp-healthcheck.h"
+
+#include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static int diag = -1;
+static uint32_t sequence;
+
+static bool ask(struct inet_diag_req_v2 *body) {
+    struct {
+        struct nlmsghdr header;
+        struct inet_diag_req_v2 body;
+    } request = {
+        .header = {.nlmsg_len = sizeof request,
+                   .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                   .nlmsg_flags = NLM_F_REQUEST,
+                   .nlmsg_seq = ++sequence},
+        .body = *body,
+    };
+    if (diag < 0)
+        diag = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
+    return send(diag, &request, sizeof request, 0) == (ssize_t)sizeof request;
+}
+
+/* The kernel answers within send(), so there is nothing to wait for. */
+static enum lookup answer(uint64_t *cookie) {
+    union {
+        struct nlmsghdr header;
+        char bytes[1024];
+    } reply;
+    ssize_t length;
+
+    while ((length = recv(diag, &reply, sizeof reply, 0)) >= 0) {
+        if (!NLMSG_OK(&reply.header, (size_t)length) || reply.header.nlmsg_seq != sequence)
+            continue;
+        if (reply.header.nlmsg_type == NLMSG_ERROR) {
+            const struct nlmsgerr *error = NLMSG_DATA(&reply.header);
+            bool no_ipv6 = error->error == -EINVAL; /* a kernel built without it */
+            return error->error == -ENOENT || no_ipv6 ? LOOKUP_MISS : LOOKUP_FAILED;
+        }
+        const struct inet_diag_msg *found = NLMSG_DATA(&reply.header);
+        *cookie = (uint64_t)found->id.idiag_cookie[1] << 32 | found->id.idiag_cookie[0];
+        return LOOKUP_HIT;
+    }
+    return LOOKUP_FAILED;
+}
+
+static enum lookup find(struct inet_diag_req_v2 *request, uint64_t *cookie) {
+    request->id.idiag_cookie[0] = request->id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+    request->idiag_states = ~0u;
+    return ask(request) ? answer(cookie) : LOOKUP_FAILED;
+}
+
+/* The socket that would get a datagram from this source port. UDP look-ups take the remote side as src. */
+enum lookup sock_diag_udp(const struct address *local, uint16_t port, uint16_t source, uint64_t *cookie) {
+    struct inet_diag_req_v2 request = {.sdiag_family = (uint8_t)local->family, .sdiag_protocol = IPPROTO_UDP};
+    request.id.idiag_sport = htons(source);
+    request.id.idiag_dport = htons(port);
+    request.id.idiag_if = local->interface;
+    memcpy(request.id.idiag_dst, local->bytes, sizeof local->bytes);
+    return find(&request, cookie);
+}
+
+enum lookup sock_diag_tcp_listener(const struct address *local, uint16_t port) {
+    struct inet_diag_req_v2 request = {.sdiag_family = (uint8_t)local->family, .sdiag_protocol = IPPROTO_TCP};
+    uint64_t cookie;
+    request.id.idiag_sport = htons(port);
+    request.id.idiag_if = local->interface;
+    memcpy(request.id.idiag_src, local->bytes, sizeof local->bytes);
+    return find(&request, &cookie);
+}
+
+/* A missing handler answers like a missing socket: only a socket of our own that is found proves anything. */
+static bool finds_own(const struct address *loopback, const struct sockaddr *address, socklen_t size) {
+    union {
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } bound;
+    socklen_t bound_size = sizeof bound;
+    uint64_t own = 0, found = 1;
+    socklen_t own_size = sizeof own;
+    int socket_of_own = socket((int)loopback->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    bool works = socket_of_own >= 0 && bind(socket_of_own, address, size) == 0 &&
+                 getsockname(socket_of_own, (struct sockaddr *)&bound, &bound_size) == 0 &&
+                 getsockopt(socket_of_own, SOL_SOCKET, SO_COOKIE, &own, &own_size) == 0 &&
+                 sock_diag_udp(loopback, ntohs(bound.v4.sin_port), 1, &found) == LOOKUP_HIT && own == found;
+    if (socket_of_own >= 0)
+        close(socket_of_own);
+    return works;
+}
+
+bool sock_diag_works(void) {
+    const struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    return finds_own(&address_loopback[0], (const struct sockaddr *)&v4, sizeof v4) ||
+           finds_own(&address_loopback[1], (const struct sockaddr *)&v6, sizeof v6);
+}

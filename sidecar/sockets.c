@@ -1,0 +1,108 @@
+#include "udp-healthcheck.h"
+
+#define SOURCES 64  /* source ports that are tried to tell the members of a group apart */
+#define ROTATING 2  /* look-ups a sample that meet members not seen so far */
+#define CHORES 5000 /* ms between two attempts at what did not work */
+
+static bool by_lookup;
+static milliseconds next_chores;
+
+void sockets_start(void) {
+    addresses_refresh();
+    by_lookup = sock_diag_works();
+    next_chores = now() + CHORES;
+}
+
+/* The pod's addresses can change; sock_diag can come back. */
+void sockets_tick(milliseconds moment) {
+    if (by_lookup && !addresses_refresh())
+        by_lookup = false;
+    if (by_lookup || moment < next_chores)
+        return;
+    next_chores = moment + CHORES;
+    by_lookup = sock_diag_works() && addresses_refresh();
+}
+
+static enum lookup look(struct group *group, uint16_t port, unsigned place, unsigned source, milliseconds moment) {
+    struct member found = {.first_seen = (uint32_t)moment, .source = (uint16_t)source, .place = (uint8_t)place};
+    enum lookup result = sock_diag_udp(address_at(place), port, found.source, &found.identity);
+    if (result == LOOKUP_HIT)
+        group_see(group, &found);
+    return result;
+}
+
+/* Asks for each member by the source port that found it; false where an answer is another than before. */
+static bool members_answer(struct group *group, uint16_t port) {
+    bool same = true;
+    for (unsigned i = 0; i < group->count; i++) {
+        struct member *member = &group->members[i];
+        uint64_t identity;
+        enum lookup result = sock_diag_udp(address_at(member->place), port, member->source, &identity);
+        member->seen = result == LOOKUP_HIT && identity == member->identity;
+        same = same && member->seen;
+    }
+    return same;
+}
+
+/* A member of a group answers only some source ports, so an early end could miss the one that is left. */
+static bool walk(struct group *group, uint16_t port, milliseconds moment) {
+    for (unsigned place = 0; place < address_count(); place++)
+        for (unsigned source = 1; source <= SOURCES; source++) {
+            enum lookup result = look(group, port, place, source, moment);
+            if (result == LOOKUP_FAILED)
+                return false;
+            if (result == LOOKUP_MISS) /* whatever the source port: there is none */
+                break;
+        }
+    return true;
+}
+
+static bool rotate(struct group *group, uint16_t port, milliseconds moment) {
+    for (int i = 0; i < ROTATING; i++) {
+        unsigned turn = group->rotation++, places = address_count();
+        if (look(group, port, turn % places, 1 + turn / places % SOURCES, moment) == LOOKUP_FAILED)
+            return false;
+    }
+    return true;
+}
+
+static bool sample_by_lookup(struct group *group, uint16_t port, milliseconds moment, bool *loopback) {
+    bool moved = group->generation != addresses_generation(); /* places mean other addresses now */
+    group->generation = addresses_generation();
+    bool same = !moved && group->count > 0 && members_answer(group, port);
+    if (!(same ? rotate(group, port, moment) : walk(group, port, moment)))
+        return false;
+    for (int i = 0; i < 2; i++) {
+        uint64_t cookie;
+        *loopback = *loopback || sock_diag_udp(&address_loopback[i], port, 1, &cookie) == LOOKUP_HIT;
+    }
+    return true;
+}
+
+/* The group's members are those that serve the pod; loopback-only and connected sockets are none of them. */
+enum sight sockets_sample(uint16_t port, struct group *group, milliseconds moment, unsigned settle) {
+    bool loopback = false;
+    group_begin(group);
+    if (by_lookup && !sample_by_lookup(group, port, moment, &loopback))
+        by_lookup = false;
+    bool sighted = by_lookup || proc_net_scan(port, group, (uint32_t)moment, &loopback);
+    group_end(group, (uint32_t)moment, settle);
+    if (!sighted)
+        return SIGHT_BLIND;
+    if (group->count > 0)
+        return SIGHT_FOUND;
+    return loopback ? SIGHT_LOOPBACK : SIGHT_NOTHING;
+}
+
+/* Without sock_diag only bind() tells. */
+bool sockets_tcp_is_owned(uint16_t port) {
+    if (!by_lookup)
+        return false;
+    for (int i = 0; i < 2; i++)
+        if (sock_diag_tcp_listener(&address_loopback[i], port) == LOOKUP_HIT)
+            return true;
+    for (unsigned place = 0; place < address_count(); place++)
+        if (sock_diag_tcp_listener(address_at(place), port) == LOOKUP_HIT)
+            return true;
+    return false;
+}

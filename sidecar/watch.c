@@ -1,0 +1,134 @@
+#include "udp-healthcheck.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+#define REST 100            /* ms without accept() where descriptors ran out */
+#define DRAIN_AGAIN 5000    /* ms between two attempts at the name of the drain socket */
+#define DESCRIPTORS 16      /* stdio, netlink, drain and what a sample opens */
+
+static struct port ports[MAX_PORTS];
+static unsigned port_count;
+static int drain_listener;
+static bool drained;
+static milliseconds accept_after;
+static volatile sig_atomic_t stopped;
+
+milliseconds now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (milliseconds)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+static void stop(int number) {
+    (void)number;
+    stopped = 1;
+}
+
+/* Signals are blocked except in ppoll(), so none gets lost between the test and the wait. */
+static void catch_signals(sigset_t *waiting) {
+    const struct sigaction stopping = {.sa_handler = stop}, ignoring = {.sa_handler = SIG_IGN};
+    sigset_t ours;
+    sigaction(SIGTERM, &stopping, NULL);
+    sigaction(SIGINT, &stopping, NULL);
+    sigaction(SIGPIPE, &ignoring, NULL);
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGTERM);
+    sigaddset(&ours, SIGINT);
+    sigprocmask(SIG_BLOCK, &ours, waiting);
+    sigdelset(waiting, SIGTERM);
+    sigdelset(waiting, SIGINT);
+}
+
+static void shut_all(enum state state) {
+    for (unsigned i = 0; i < port_count; i++)
+        port_shut(&ports[i], state);
+}
+
+static void hear_drain(void) {
+    int peer = drain_accept(drain_listener);
+    if (peer < 0)
+        return;
+    drained = true;
+    shut_all(STATE_DRAINING);
+    drain_answer(peer);
+}
+
+/* Samples what is due; returns when the next thing is. */
+static milliseconds tick(milliseconds moment) {
+    static milliseconds drain_after;
+    milliseconds due = connections_due();
+    bool sampling = false;
+
+    if (drain_listener < 0 && moment >= drain_after) {
+        drain_listener = drain_listen();
+        drain_after = moment + DRAIN_AGAIN;
+    }
+    for (unsigned i = 0; i < port_count && !drained; i++) {
+        if (port_due(&ports[i]) <= moment) {
+            if (!sampling)
+                sockets_tick(moment);
+            sampling = true;
+            port_tick(&ports[i], moment);
+        }
+        if (port_due(&ports[i]) < due)
+            due = port_due(&ports[i]);
+    }
+    return moment < accept_after && accept_after < due ? accept_after : due;
+}
+
+/* One poll over the drain socket, the listeners, then the connections. */
+static void wait_and_serve(milliseconds moment, milliseconds due, const sigset_t *waiting) {
+    static struct pollfd polled[1 + MAX_PORTS + MAX_CONNECTIONS];
+    static struct port *listening[MAX_PORTS];
+    unsigned listeners = 0;
+    long wait = due == NEVER ? DRAIN_AGAIN : due > moment ? (long)(due - moment) : 0;
+    const struct timespec timeout = {wait / 1000, wait % 1000 * 1000000};
+
+    polled[0] = (struct pollfd){.fd = drain_listener, .events = POLLIN};
+    for (unsigned i = 0; i < port_count; i++)
+        if (ports[i].listener >= 0 && moment >= accept_after) {
+            polled[1 + listeners] = (struct pollfd){.fd = ports[i].listener, .events = POLLIN};
+            listening[listeners++] = &ports[i];
+        }
+    unsigned connections = connections_poll(&polled[1 + listeners]);
+
+    int ready = ppoll(polled, 1 + listeners + connections, &timeout, waiting);
+    if (ready < 0 && errno == EINVAL && !connections_drop_oldest())
+        poll(NULL, 0, REST); /* the limit of descriptors was lowered below the number of ports */
+    if (ready <= 0)
+        return;
+    moment = now();
+    connections_serve(&polled[1 + listeners], connections, moment);
+    for (unsigned i = 0; i < listeners; i++)
+        if (polled[1 + i].revents && !connections_accept(listening[i], moment)) {
+            accept_after = moment + REST;
+            connections_drop_oldest();
+        }
+    if (polled[0].revents)
+        hear_drain();
+}
+
+int watch(const struct arguments *arguments) {
+    sigset_t waiting;
+
+    catch_signals(&waiting);
+    connections_start(DESCRIPTORS + arguments->port_count);
+    sockets_start();
+    drain_listener = drain_listen();
+    port_count = arguments->port_count;
+    for (unsigned i = 0; i < port_count; i++)
+        port_start(&ports[i], &arguments->ports[i], now());
+
+    while (!stopped) {
+        milliseconds moment = now();
+        connections_expire(moment);
+        milliseconds due = tick(moment);
+        wait_and_serve(moment, due, &waiting);
+    }
+    shut_all(STATE_STOPPING);
+    return 0;
+}
