@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import pytest
 
 from tests.lab import programs
 from tests.lab.control_plane import ControlPlane
-from tests.lab.webhook import OPTED_IN, Webhook, install, wait_until_audited
+from tests.lab.owners import LBC, add_owner
+from tests.lab.webhook import OPTED_IN, Namespaces, Webhook, install, wait_until_audited
 
 NUMBERS = itertools.count(1)
 
@@ -27,7 +28,8 @@ def control_plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
 
 @pytest.fixture(scope="session")
 def webhook(control_plane: ControlPlane) -> Iterator[Webhook]:
-    """`udplb serve` beside the control plane, which calls it by the chart's webhook objects."""
+    """`udplb serve` beside the control plane, which calls it by the chart's webhook objects; LBC owns."""
+    add_owner(control_plane, LBC)
     with Webhook(control_plane.kubeconfig) as running:
         install(control_plane, running)
         yield running
@@ -37,9 +39,6 @@ def webhook(control_plane: ControlPlane) -> Iterator[Webhook]:
 def cluster(control_plane: ControlPlane, webhook: Webhook) -> ControlPlane:
     """The control plane with udplb installed."""
     return control_plane
-
-
-Namespaces = Callable[..., str]
 
 
 @pytest.fixture

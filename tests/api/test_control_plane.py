@@ -15,12 +15,13 @@ import pytest
 
 from tests.lab import control_plane as lab
 from tests.lab.control_plane import ControlPlane
+from tests.lab.owners import AUTO_MODE, LBC, Owner, add_owner, remove_owner
 from tests.lab.process import LabError, wait_until
 from tests.lab.scratch import sweep
 
 pytestmark = pytest.mark.cluster
 
-OWNER = """
+SCRIPT = """
 import sys
 from tests.lab.control_plane import ControlPlane
 with ControlPlane() as running:
@@ -49,7 +50,7 @@ def processes_naming(text: str) -> list[int]:
 def owner() -> Iterator[subprocess.Popen[str]]:
     """Another process that runs a control plane of its own."""
     with subprocess.Popen(
-        [sys.executable, "-c", OWNER],
+        [sys.executable, "-c", SCRIPT],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -57,6 +58,13 @@ def owner() -> Iterator[subprocess.Popen[str]]:
     ) as process:
         yield process
         process.kill()
+
+
+@pytest.fixture(scope="module")
+def private_control_plane() -> Iterator[ControlPlane]:
+    """One whose owners may change without other tests seeing it."""
+    with ControlPlane() as running:
+        yield running
 
 
 def test_a_new_namespace_takes_pods(control_plane: ControlPlane) -> None:
@@ -136,6 +144,16 @@ def test_the_api_server_comes_back_at_the_same_address_with_its_data(control_pla
     control_plane.start_api_server()
     assert control_plane.url == before
     assert control_plane.request("GET", "/api/v1/namespaces/survives").status == 200
+
+
+@pytest.mark.parametrize("owner", [LBC, AUTO_MODE], ids=["lbc", "auto-mode"])
+def test_a_load_balancers_owner_comes_and_goes(owner: Owner, private_control_plane: ControlPlane) -> None:
+    add_owner(private_control_plane, owner)
+    kinds = private_control_plane.kubectl("get", owner.definition, "-A", "-o", "name")
+    assert kinds.stdout == ""
+    remove_owner(private_control_plane, owner)
+    gone = private_control_plane.kubectl("get", owner.definition, "-A", check=False)
+    assert "the server doesn't have a resource type" in gone.stderr
 
 
 def test_a_taken_port_is_given_up_for_another(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ from rich.text import Text
 
 from tests.lab import programs
 from tests.lab.control_plane import ControlPlane, free_port
+from tests.lab.owners import LBC, add_owner
 from tests.lab.process import LabError, Process, wait_until
 from tests.lab.webhook import Webhook, install
 
@@ -104,6 +105,8 @@ def show_everything(cleanup: ExitStack, building: Building) -> ControlPlane:
         building.wait_for("etcd", "kube-apiserver")
     with step("a real control plane runs on loopback"):
         control_plane = cleanup.enter_context(ControlPlane())
+    with step("it has what the AWS Load Balancer Controller installs, the TargetGroupBinding resource"):
+        add_owner(control_plane, LBC)
     with step("udplb serve runs beside it, with TLS"):
         webhook = cleanup.enter_context(Webhook(control_plane.kubeconfig))
     with step(f"namespace {NAMESPACE} has opted in (label udplb/inject: enabled)"):

@@ -7,8 +7,10 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Protocol
 
 from tests.lab.control_plane import ControlPlane, clean_environment, free_port
 from tests.lab.process import LabError, Process, wait_until
@@ -30,6 +32,12 @@ PROBE_SERVICE = {
     "spec": {"type": "LoadBalancer", "ports": [{"protocol": "UDP", "port": 9}], "selector": {"app": "probe"}},
 }
 CALLED_FOR_A_SERVICE = ("services.mutate.udplb", "services-create.validate.udplb")
+
+
+class Namespaces(Protocol):
+    """Makes a fresh namespace and returns its name."""
+
+    def __call__(self, labels: Mapping[str, str] = OPTED_IN) -> str: ...
 
 
 class Webhook:
