@@ -60,7 +60,7 @@ static bool ask(void) {
 }
 
 static bool read_answer(struct list *list) {
-    _Alignas(struct nlmsghdr) char answer[4096]; /* a page is what the kernel fills at most for such a buffer */
+    static _Alignas(struct nlmsghdr) char answer[8192]; /* the most that the kernel puts into one message */
     for (;;) {
         ssize_t length = recv(route, answer, sizeof answer, 0);
         if (length < 0)

@@ -33,11 +33,12 @@ static unsigned capacity;
 void connections_start(unsigned descriptors) {
     struct rlimit limit;
     capacity = MAX_CONNECTIONS;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    /* prlimit(), since musl's setrlimit() is made for threads and brings 3 kB. */
+    if (prlimit(0, RLIMIT_NOFILE, NULL, &limit) != 0)
         return;
     if (limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
+        prlimit(0, RLIMIT_NOFILE, &limit, NULL);
     }
     if (limit.rlim_cur < MAX_CONNECTIONS + descriptors)
         capacity = limit.rlim_cur > descriptors ? (unsigned)limit.rlim_cur - descriptors : 1;
@@ -53,7 +54,9 @@ static void reset(int descriptor) {
 /* FIN, and the kernel forgets the connection once it is acknowledged: no TIME_WAIT either. */
 static void finish(int descriptor) {
     const int no_wait = -1;
+    const unsigned patience = 1000; /* ms for a client that is gone */
     setsockopt(descriptor, IPPROTO_TCP, TCP_LINGER2, &no_wait, sizeof no_wait);
+    setsockopt(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience, sizeof patience);
     close(descriptor);
 }
 

@@ -1,13 +1,20 @@
 #include "udp-healthcheck.h"
 
+/* First members of all ports, then second ones: most ports have one, so that one page holds them all. */
+static struct member table[MAX_MEMBERS][MAX_PORTS];
+
+struct member *group_at(const struct group *group, unsigned index) {
+    return &table[index][group->column];
+}
+
 void group_begin(struct group *group) {
     for (unsigned i = 0; i < group->count; i++)
-        group->members[i].seen = false;
+        group_at(group, i)->seen = false;
 }
 
 void group_see(struct group *group, const struct member *found) {
     for (unsigned i = 0; i < group->count; i++) {
-        struct member *known = &group->members[i];
+        struct member *known = group_at(group, i);
         if (known->identity != found->identity)
             continue;
         if (!known->seen) {
@@ -18,7 +25,7 @@ void group_see(struct group *group, const struct member *found) {
         return;
     }
     if (group->count < MAX_MEMBERS) {
-        struct member *added = &group->members[group->count++];
+        struct member *added = group_at(group, group->count++);
         *added = *found;
         added->seen = true;
         added->settled = false;
@@ -29,11 +36,11 @@ void group_see(struct group *group, const struct member *found) {
 void group_end(struct group *group, uint32_t moment, unsigned settle) {
     unsigned kept = 0;
     for (unsigned i = 0; i < group->count; i++) {
-        struct member *member = &group->members[i];
+        struct member *member = group_at(group, i);
         if (!member->seen)
             continue;
         member->settled = member->settled || moment - member->first_seen >= settle;
-        group->members[kept++] = *member;
+        *group_at(group, kept++) = *member;
     }
     group->count = (uint16_t)kept;
 }
@@ -41,7 +48,7 @@ void group_end(struct group *group, uint32_t moment, unsigned settle) {
 /* One member that is old enough suffices. */
 bool group_is_settled(const struct group *group) {
     for (unsigned i = 0; i < group->count; i++)
-        if (group->members[i].settled)
+        if (group_at(group, i)->settled)
             return true;
     return false;
 }
@@ -50,7 +57,7 @@ bool group_is_settled(const struct group *group) {
 milliseconds group_settles_at(const struct group *group, milliseconds moment, unsigned settle) {
     milliseconds soonest = NEVER;
     for (unsigned i = 0; i < group->count; i++) {
-        milliseconds at = moment + settle - (uint32_t)((uint32_t)moment - group->members[i].first_seen);
+        milliseconds at = moment + settle - (uint32_t)((uint32_t)moment - group_at(group, i)->first_seen);
         if (at < soonest)
             soonest = at;
     }

@@ -31,7 +31,8 @@ static int once(const struct arguments *arguments) {
     sockets_start();
     for (unsigned i = 0; i < arguments->port_count; i++) {
         struct text line = {0};
-        port = (struct port){.options = &arguments->ports[i]};
+        port = (struct port){0};
+        port_start(&port, &arguments->ports[i], i, now());
         all_green = port_once(&port, now(), &line) && all_green;
         if (!text_write(&line, STDOUT_FILENO))
             return EX_IOERR;

@@ -49,7 +49,8 @@ static void turn(struct port *port, enum state state) {
     text_log(&line);
 }
 
-void port_start(struct port *port, const struct options *options, milliseconds moment) {
+void port_start(struct port *port, const struct options *options, unsigned index, milliseconds moment) {
+    port->group.column = index;
     port->options = options;
     port->listener = -1;
     port->next_sample = moment;

@@ -35,7 +35,7 @@ static enum lookup look(struct group *group, uint16_t port, unsigned place, unsi
 static bool members_answer(struct group *group, uint16_t port) {
     bool same = true;
     for (unsigned i = 0; i < group->count; i++) {
-        struct member *member = &group->members[i];
+        struct member *member = group_at(group, i);
         uint64_t identity;
         enum lookup result = sock_diag_udp(address_at(member->place), port, member->source, &identity);
         member->seen = result == LOOKUP_HIT && identity == member->identity;
@@ -66,24 +66,24 @@ static bool rotate(struct group *group, uint16_t port, milliseconds moment) {
     return true;
 }
 
-static bool sample_by_lookup(struct group *group, uint16_t port, milliseconds moment, bool *loopback) {
+static bool sample_by_lookup(struct group *group, uint16_t port, milliseconds moment) {
     bool moved = group->generation != addresses_generation(); /* places mean other addresses now */
     group->generation = addresses_generation();
     bool same = !moved && group->count > 0 && members_answer(group, port);
-    if (!(same ? rotate(group, port, moment) : walk(group, port, moment)))
-        return false;
-    for (int i = 0; i < 2; i++) {
-        uint64_t cookie;
-        *loopback = *loopback || sock_diag_udp(&address_loopback[i], port, 1, &cookie) == LOOKUP_HIT;
-    }
-    return true;
+    return same ? rotate(group, port, moment) : walk(group, port, moment);
+}
+
+static bool loopback_is_bound(uint16_t port) {
+    uint64_t cookie;
+    return sock_diag_udp(&address_loopback[0], port, 1, &cookie) == LOOKUP_HIT ||
+           sock_diag_udp(&address_loopback[1], port, 1, &cookie) == LOOKUP_HIT;
 }
 
 /* The group's members are those that serve the pod; loopback-only and connected sockets are none of them. */
 enum sight sockets_sample(uint16_t port, struct group *group, milliseconds moment, unsigned settle) {
     bool loopback = false;
     group_begin(group);
-    if (by_lookup && !sample_by_lookup(group, port, moment, &loopback))
+    if (by_lookup && !sample_by_lookup(group, port, moment))
         by_lookup = false;
     bool sighted = by_lookup || proc_net_scan(port, group, (uint32_t)moment, &loopback);
     group_end(group, (uint32_t)moment, settle);
@@ -91,6 +91,7 @@ enum sight sockets_sample(uint16_t port, struct group *group, milliseconds momen
         return SIGHT_BLIND;
     if (group->count > 0)
         return SIGHT_FOUND;
+    loopback = loopback || (by_lookup && loopback_is_bound(port));
     return loopback ? SIGHT_LOOPBACK : SIGHT_NOTHING;
 }
 

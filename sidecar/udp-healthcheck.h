@@ -71,9 +71,10 @@ struct group {
     uint16_t count;
     uint16_t rotation;
     uint32_t generation; /* of the address list at the last sample */
-    struct member members[MAX_MEMBERS];
+    unsigned column;     /* where its members are, below MAX_PORTS */
 };
 
+struct member *group_at(const struct group *group, unsigned index);
 void group_begin(struct group *group);
 void group_see(struct group *group, const struct member *found);
 void group_end(struct group *group, uint32_t moment, unsigned settle);
@@ -164,7 +165,7 @@ struct port {
     struct group group;
 };
 
-void port_start(struct port *port, const struct options *options, milliseconds moment);
+void port_start(struct port *port, const struct options *options, unsigned index, milliseconds moment);
 void port_tick(struct port *port, milliseconds moment);
 milliseconds port_due(const struct port *port);
 void port_shut(struct port *port, enum state state);
