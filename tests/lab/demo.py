@@ -171,9 +171,9 @@ def show_changes(before: dict[str, Admitted], after: dict[str, Admitted]) -> Non
 
 
 def show_rejection(control_plane: ControlPlane) -> None:
-    manifest = EXAMPLES / "rejected.yaml"
+    manifest = os.path.relpath(EXAMPLES / "rejected.yaml")
     with step("kubectl apply --dry-run=server -f rejected.yaml is refused"):
-        flags = ("apply", "--dry-run=server", f"--namespace={NAMESPACE}", "-f", str(manifest))
+        flags = ("apply", "--dry-run=server", f"--namespace={NAMESPACE}", "-f", manifest)
         refused = control_plane.kubectl(*flags, check=False)
         if refused.returncode == 0:
             raise LabError(f"{manifest} was admitted, it should have been refused")
@@ -235,7 +235,8 @@ def in_the_background(demo: Callable[[Callable[[ControlPlane], None]], int]) -> 
 def _stay(control_plane: ControlPlane, tell: int) -> None:
     print(f"\nexport KUBECONFIG={control_plane.kubeconfig}")
     print(f"export PATH={programs.find('kubectl').parent}:$PATH")
-    print(f"Namespace {NAMESPACE} has opted in. To stop everything: kill {os.getpid()}", flush=True)
+    print(f"kubectl apply -n {NAMESPACE} -f docs/examples/game-server.yaml")
+    print(f"To stop everything: kill {os.getpid()}", flush=True)
     silence = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(silence, stream)
