@@ -1,0 +1,117 @@
+"""What people are told about a pod, each with its code: faults, skips that surprise, what will not work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from webhook.policy import keys
+from webhook.policy.finding import Finding, Severity, annotation_field
+from webhook.policy.pod import rules
+from webhook.policy.pod.annotations import MAX_PORTS
+from webhook.policy.pod.container import FIRST_OPEN_PORT, lowest_port
+from webhook.policy.pod.injection import Facts, Inject, Skip
+from webhook.policy.pod.objects import PORT_START
+from webhook.policy.pod.ports import Plan
+from webhook.policy.pod.rules import EXPECTED, SKIPS, SkipReason
+from webhook.policy.pod.verify import damage, served_ports
+
+_SAID_ELSEWHERE = frozenset({SkipReason.ALREADY_INJECTED, SkipReason.MALFORMED_ANNOTATION})
+"""The first is no fault; the second has a finding for each key."""
+_DRAFTS = frozenset({SkipReason.NAMESPACE_NOT_ENABLED, SkipReason.MIRROR_POD, SkipReason.DISABLED_BY_POD})
+
+
+def advise(facts: Facts, verdict: Inject | Skip) -> Iterator[Finding]:
+    """All findings about a pod with this verdict, before anybody's word on severities."""
+    if isinstance(verdict, Skip) and verdict.reason in _DRAFTS:
+        yield from _skip(facts, verdict)
+        return
+    yield from unreadable(facts)
+    yield from facts.wishes.notes
+    yield from _plan(verdict.plan)
+    if isinstance(verdict, Skip):
+        yield from _skip(facts, verdict)
+    else:
+        yield from _low_port(facts, verdict)
+
+
+def is_expected(facts: Facts, skip: Skip) -> bool:
+    """Whether somebody counts on a sidecar here, so that the skip must be said."""
+    return skip.reason in EXPECTED or facts.wishes.inject is True
+
+
+def unreadable(facts: Facts) -> Iterator[Finding]:
+    """The malformed keys: refused where a person writes them, told where a controller owns the pod."""
+    for fault in facts.wishes.faults:
+        if facts.pod.owned:
+            code = SKIPS[SkipReason.MALFORMED_ANNOTATION].code
+            reason = f"no sidecar: {fault.reason}"
+            yield replace(fault, code=code, severity=Severity.WARN, reason=reason)
+        else:
+            yield fault
+
+
+def verify(facts: Facts) -> Iterator[Finding]:
+    """What became of the sidecar that the status speaks of."""
+    status, sidecars = facts.status, facts.pod.sidecars
+    if status is None or not status.injected or status.newer_than(facts.cluster.version):
+        return
+    if not sidecars:
+        yield rules.ABSENT_SIDECAR.finding(
+            annotation_field(keys.STATUS),
+            "the status says that the sidecar was added, but it is not there",
+            "find the webhook that removed it, or delete the annotation from the manifest",
+        )
+    elif cause := damage(sidecars, facts.wishes.native, status.ports):
+        yield rules.BROKEN_SIDECAR.finding(
+            f"spec.{sidecars[0].place}[{sidecars[0].index}]",
+            f"another webhook damaged the sidecar: {cause}",
+            'update that webhook; where it drops restartPolicy, annotate udplb/native-sidecar: "false"',
+            cause,
+        )
+
+
+def _skip(facts: Facts, skip: Skip) -> Iterator[Finding]:
+    if skip.reason in _SAID_ELSEWHERE:
+        return
+    if is_expected(facts, skip) or (skip.reason is SkipReason.FOREIGN_CONTAINER and _mismatch(facts, skip)):
+        yield SKIPS[skip.reason].skipped()
+
+
+def _mismatch(facts: Facts, skip: Skip) -> bool:
+    """Whether the user's own container of our name leaves a probed port unanswered, as far as it tells."""
+    answered = {port.number for own in facts.pod.sidecars for port in own.container.ports}
+    for own in facts.pod.sidecars:
+        answered |= served_ports(own.container.args)
+    return not skip.plan.ports.keys() <= answered
+
+
+def _plan(plan: Plan) -> Iterator[Finding]:
+    for service, name in plan.unresolved:
+        yield rules.UNRESOLVED_TARGET.finding(
+            "spec.containers",
+            f"Service {service} sends UDP to port {name}, which no container declares on UDP",
+            f"name a containerPort {name} with protocol: UDP",
+            name,
+        )
+    if SkipReason.NO_ROOM in plan.skipped.values():
+        yield rules.TOO_MANY_PORTS.finding(
+            "spec.containers",
+            f"one sidecar listens on {MAX_PORTS} ports, the pod has more on UDP",
+            "name the ports that are probed in udplb/ports",
+        )
+
+
+def _low_port(facts: Facts, inject: Inject) -> Iterator[Finding]:
+    start, lowest = facts.pod.port_start, lowest_port(inject)
+    if lowest >= FIRST_OPEN_PORT or (start is None and not facts.pod.fargate):
+        return
+    if start is not None and start.isascii() and start.isdecimal() and int(start[:6]) <= lowest:
+        return
+    holder = f"{PORT_START} is {start}" if start is not None else "udplb sets no sysctl on Fargate"
+    yield rules.LOW_PORT.finding(
+        "spec.securityContext.sysctls",
+        f"the sidecar may not be allowed to listen on {lowest}: {holder}",
+        f"set it to {lowest} or lower, or let the server listen on a port above 1023",
+        start or "",
+    )

@@ -1,0 +1,187 @@
+"""The sidecar's container and every change that brings it, and nothing else, into a pod."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from webhook.policy import keys
+from webhook.policy.finding import Action, Edit
+from webhook.policy.pod.injection import Facts, Inject, Skip
+from webhook.policy.pod.objects import PORT_START, SIDECAR_NAME
+from webhook.policy.pod.resources import Resources, raised
+from webhook.policy.pod.status import Status, spec_hash
+from webhook.policy.pod.verify import PLACES, damage
+
+CODE = "UDPLB900"
+PROGRAM = "/udp-healthcheck"
+FIRST_OPEN_PORT = 1024
+"""Below it a process without root binds only where the pod's sysctl, or the runtime, lets it."""
+
+_DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
+_PRE_STOP = {"preStop": {"exec": {"command": [PROGRAM, "--drain"]}}}
+_REPAIRED = ("restartPolicy", "args", "ports", "lifecycle")
+
+
+def build(facts: Facts, inject: Inject) -> dict[str, Any]:
+    """The container as JSON; without resources where one already stands in the pod."""
+    sidecar, native = facts.cluster.sidecar, facts.wishes.native
+    container: dict[str, Any] = {
+        "name": SIDECAR_NAME,
+        "image": sidecar.image,
+        "imagePullPolicy": "IfNotPresent",
+        "args": [word for number in inject.plan.ports for word in ("--port", str(number))],
+    }
+    if native:
+        container["restartPolicy"] = "Always"
+    elsewhere = facts.pod.declared("TCP")
+    ports = [number for number in inject.plan.ports if number not in elsewhere]
+    if ports:
+        container["ports"] = [{"containerPort": number, "protocol": "TCP"} for number in ports]
+    if inject.resources:
+        container["resources"] = {
+            "requests": dict(inject.resources.requests),
+            "limits": dict(inject.resources.limits),
+        }
+    container["securityContext"] = _security_context(sidecar.uid)
+    container["lifecycle"] = _PRE_STOP
+    return container
+
+
+def _security_context(uid: int) -> dict[str, Any]:
+    """What Pod Security's level `restricted` asks of a container, and a read-only root."""
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": uid,
+        "runAsGroup": uid,
+        "privileged": False,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def insertion(facts: Facts, inject: Inject) -> tuple[Edit, ...]:
+    """What must change so that the pod holds the sidecar; nothing where it does."""
+    container = build(facts, inject)
+    status = _status(facts, inject, container)
+    return (
+        *_container_edits(facts, inject, container, status),
+        *_sysctl_edits(facts, inject),
+        *_default_container_edits(facts),
+        *_status_edits(facts, str(status)),
+    )
+
+
+def removal(facts: Facts, skip: Skip, recorded: bool) -> tuple[Edit, ...]:
+    """What must change so that the pod holds nothing of ours, but the reason where it is `recorded`."""
+    edits = _removed(facts) if facts.ours else iter(())
+    status = Status(facts.cluster.version, False, skip.reason, skipped=skip.plan.skipped) if recorded else ""
+    return (*edits, *_status_edits(facts, str(status)))
+
+
+def lowest_port(inject: Inject) -> int:
+    """The lowest number that the sidecar listens on."""
+    return min(inject.plan.ports)
+
+
+def _status(facts: Facts, inject: Inject, container: Mapping[str, Any]) -> Status:
+    start = ""
+    if lowest_port(inject) < FIRST_OPEN_PORT:
+        start = facts.pod.port_start or ("" if facts.pod.fargate else str(lowest_port(inject)))
+    spec = spec_hash(
+        facts.wishes.native, container["args"], container["lifecycle"], container.get("ports", []), start
+    )
+    return Status(
+        facts.cluster.version, True, hash=spec, ports=inject.plan.ports, skipped=inject.plan.skipped
+    )
+
+
+def _container_edits(
+    facts: Facts, inject: Inject, container: dict[str, Any], status: Status
+) -> Iterator[Edit]:
+    if inject.resources is None:
+        yield from _repairs(facts, inject, container, status)
+        return
+    yield from _removed(facts)
+    native = facts.wishes.native
+    numbers = " and ".join(str(number) for number in inject.plan.ports)
+    yield Edit(
+        CODE,
+        ("spec", PLACES[native], 0 if native else -1),
+        container,
+        Action.INSERT,
+        f"the sidecar would be added, listening on TCP {numbers}",
+    )
+    yield from _pull_secret_edits(facts)
+    if not facts.pod.sidecars:
+        yield from _pod_level_edits(facts, inject.resources)
+
+
+def _repairs(facts: Facts, inject: Inject, container: dict[str, Any], status: Status) -> Iterator[Edit]:
+    """The fields that make the sidecar work, put right where it is damaged or asked for something else."""
+    same = facts.status is not None and facts.status.hash == status.hash
+    if same and not damage(facts.pod.sidecars, facts.wishes.native, inject.plan.ports):
+        return
+    (sidecar,) = facts.pod.sidecars
+    present = facts.spec.items(sidecar.place)[sidecar.index]
+    for name in _REPAIRED:
+        path = ("spec", sidecar.place, sidecar.index, name)
+        if name in container and present.get(name) != container[name]:
+            yield Edit(CODE, path, container[name], says="the sidecar would be repaired")
+        elif name in present and name not in container:
+            yield Edit(CODE, path, action=Action.REMOVE, says="the sidecar would be repaired")
+
+
+def _removed(facts: Facts) -> Iterator[Edit]:
+    """From the highest index down, so that the lower ones stay where they are."""
+    for sidecar in reversed(facts.pod.sidecars):
+        path = ("spec", sidecar.place, sidecar.index)
+        yield Edit(CODE, path, action=Action.REMOVE, says="the old sidecar would be removed")
+
+
+def _sysctl_edits(facts: Facts, inject: Inject) -> Iterator[Edit]:
+    lowest = lowest_port(inject)
+    if lowest < FIRST_OPEN_PORT and facts.pod.port_start is None and not facts.pod.fargate:
+        yield Edit(
+            CODE,
+            ("spec", "securityContext", "sysctls", -1),
+            {"name": PORT_START, "value": str(lowest)},
+            Action.INSERT,
+            f"{PORT_START} would be set to {lowest}",
+        )
+
+
+def _pull_secret_edits(facts: Facts) -> Iterator[Edit]:
+    present = {secret.text("name") for secret in facts.spec.maps("imagePullSecrets")}
+    for name in facts.cluster.sidecar.pull_secrets:
+        if name not in present:
+            path = ("spec", "imagePullSecrets", -1)
+            yield Edit(CODE, path, {"name": name}, Action.INSERT, f"the pull secret {name} would be added")
+
+
+def _pod_level_edits(facts: Facts, resources: Resources) -> Iterator[Edit]:
+    """Pod-level requests below the containers' sum are refused by the API server, whatever failurePolicy."""
+    pod = facts.spec.map("resources")
+    for name, ours in (("requests", resources.requests), ("limits", resources.limits)):
+        for key, quantity in raised(pod, name, ours).items():
+            path = ("spec", "resources", name, key)
+            yield Edit(CODE, path, quantity, says=f"the sidecar's share would be added: {quantity}")
+
+
+def _default_container_edits(facts: Facts) -> Iterator[Edit]:
+    """kubectl takes the first container, which another webhook may push aside; never a native sidecar."""
+    if not facts.wishes.native and _DEFAULT_CONTAINER not in facts.pod.annotations and facts.pod.applications:
+        first = facts.pod.applications[0].name
+        path = ("metadata", "annotations", _DEFAULT_CONTAINER)
+        yield Edit(CODE, path, first, says=f"would be set to {first}")
+
+
+def _status_edits(facts: Facts, text: str) -> Iterator[Edit]:
+    present = facts.pod.annotations.get(keys.STATUS)
+    path = ("metadata", "annotations", keys.STATUS)
+    if text and present != text:
+        yield Edit(CODE, path, text, says="would record what was done")
+    elif present is not None and not text:
+        yield Edit(CODE, path, action=Action.REMOVE, says="the old status would be removed")

@@ -1,0 +1,128 @@
+"""The decision about one pod: a sidecar, or the reason for none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from webhook.policy import keys
+from webhook.policy.cluster import Cluster, Namespace
+from webhook.policy.pod.annotations import Wishes, read_wishes
+from webhook.policy.pod.objects import Pod
+from webhook.policy.pod.ports import NOTHING, Plan, plan
+from webhook.policy.pod.resources import Resources, fit
+from webhook.policy.pod.rules import SkipReason
+from webhook.policy.pod.status import Status, parse_status
+from webhook.policy.pod.verify import PLACES, served_ports
+from webhook.policy.raw import Raw
+from webhook.policy.service.demand import Demand
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that is known about one pod under review; `demands` are those that select it."""
+
+    spec: Raw
+    pod: Pod
+    wishes: Wishes
+    status: Status | None
+    demands: Sequence[Demand]
+    namespace: Namespace
+    cluster: Cluster
+    lookup_failure: str = ""
+
+    @property
+    def ours(self) -> bool:
+        """Whether the containers of our name are ours, as far as the status tells."""
+        return self.status is not None and self.status.injected
+
+
+@dataclass(frozen=True, slots=True)
+class Inject:
+    """The pod gets, or keeps, a sidecar on these ports.
+
+    `resources` are those of a container that has to be put in, None where one stands in its place.
+    """
+
+    plan: Plan
+    resources: Resources | None
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """The pod gets no sidecar; where it is `settled`, it is not even looked at for what we left in it."""
+
+    reason: SkipReason
+    plan: Plan = NOTHING
+    settled: bool = False
+
+
+def gather(
+    raw: Raw,
+    pod: Pod,
+    demands: Sequence[Demand],
+    namespace: Namespace,
+    cluster: Cluster,
+    lookup_failure: str = "",
+) -> Facts:
+    """The facts about a pod that these demands select."""
+    status = parse_status(pod.annotations.get(keys.STATUS))
+    return Facts(raw.map("spec"), pod, read_wishes(pod), status, demands, namespace, cluster, lookup_failure)
+
+
+def decide(facts: Facts) -> Inject | Skip:
+    """Whether the pod gets a sidecar, and on which ports."""
+    for reason, applies in _SETTLED:
+        if applies(facts):
+            return Skip(reason, settled=True)
+    if facts.wishes.faults:
+        return Skip(SkipReason.MALFORMED_ANNOTATION)
+    planned = plan(facts.pod, facts.wishes, facts.demands, facts.cluster.trigger)
+    if planned.reason is SkipReason.NO_MATCHING_SERVICE and facts.lookup_failure:
+        return Skip(SkipReason(facts.lookup_failure), settled=facts.ours)
+    if planned.reason is not None:
+        return Skip(planned.reason, planned)
+    for reason, applies in _OBSTACLES:
+        if applies(facts):
+            return Skip(reason, planned)
+    if stands(facts):
+        return Inject(planned, None)
+    resources = fit(facts.spec, facts.cluster.sidecar, facts.namespace.limit_ranges)
+    return Inject(planned, resources) if resources else Skip(SkipReason.NO_ROOM, planned)
+
+
+def stands(facts: Facts) -> bool:
+    """Whether one container of ours, intact or not, stands in the list that it belongs to."""
+    places = [sidecar.place for sidecar in facts.pod.sidecars]
+    return places == [PLACES[facts.wishes.native]]
+
+
+def opted_in(namespace: Namespace) -> bool:
+    """A namespace that the cache does not hold counts as opted in: the API server's selector sent it."""
+    return namespace.labels is None or namespace.labels.get(keys.INJECT) in keys.MODES
+
+
+def _newer(facts: Facts) -> bool:
+    status, sidecars = facts.status, facts.pod.sidecars
+    if status is None or not status.newer_than(facts.cluster.version):
+        return False
+    return len(sidecars) == 1 and bool(served_ports(sidecars[0].container.args))
+
+
+Applies = Callable[[Facts], bool]
+
+_SETTLED: tuple[tuple[SkipReason, Applies], ...] = (
+    (SkipReason.NAMESPACE_NOT_ENABLED, lambda facts: not opted_in(facts.namespace)),
+    (SkipReason.MIRROR_POD, lambda facts: facts.pod.mirror),
+    (SkipReason.DISABLED_BY_POD, lambda facts: facts.wishes.inject is False),
+    (SkipReason.ALREADY_INJECTED, _newer),
+)
+_OBSTACLES: tuple[tuple[SkipReason, Applies], ...] = (
+    (SkipReason.HOST_NETWORK, lambda facts: facts.pod.host_network),
+    (SkipReason.WINDOWS, lambda facts: facts.pod.windows),
+    (SkipReason.FOREIGN_CONTAINER, lambda facts: bool(facts.pod.sidecars) and not facts.ours),
+    (
+        SkipReason.WOULD_NEVER_COMPLETE,
+        lambda facts: not facts.wishes.native and facts.pod.restart_policy != "Always",
+    ),
+)

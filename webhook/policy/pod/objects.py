@@ -1,0 +1,170 @@
+"""Frozen views of Kubernetes pods, read once from the raw object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from webhook.policy import keys
+from webhook.policy.raw import Raw
+
+SIDECAR_NAME = "udp-healthcheck"
+
+_WINDOWS = "windows"
+_OS_LABEL = "kubernetes.io/os"
+_FARGATE_PROFILE = "eks.amazonaws.com/fargate-profile"
+_FARGATE_SCHEDULER = "fargate-scheduler"
+PORT_START = "net.ipv4.ip_unprivileged_port_start"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerPort:
+    """One entry of a container's `ports`."""
+
+    number: int
+    protocol: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What the policy reads of a container; `args` only of the one that bears our name."""
+
+    name: str
+    ports: tuple[ContainerPort, ...]
+    restart_policy: str
+    args: tuple[str, ...] = ()
+
+    @property
+    def restarts_always(self) -> bool:
+        return self.restart_policy == "Always"
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A container of our name and where it stands: `containers` or `initContainers`, and its index."""
+
+    place: str
+    index: int
+    container: Container
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """What the policy reads of a pod.
+
+    `applications` are the containers that run for the pod's whole life, restartable init containers
+    included, ours not; `sidecars` are those of our name, wherever they stand. `port_start` is the pod's
+    own `net.ipv4.ip_unprivileged_port_start`, None without one.
+    """
+
+    namespace: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    owned: bool = False
+    restart_policy: str = "Always"
+    host_network: bool = False
+    windows: bool = False
+    fargate: bool = False
+    applications: tuple[Container, ...] = ()
+    sidecars: tuple[Placed, ...] = ()
+    port_start: str | None = None
+
+    @property
+    def mirror(self) -> bool:
+        return keys.MIRROR_POD in self.annotations
+
+    def declared(self, protocol: str) -> set[int]:
+        """The port numbers that the applications declare for this protocol."""
+        return {
+            port.number
+            for container in self.applications
+            for port in container.ports
+            if port.protocol == protocol
+        }
+
+    def resolve(self, target: int | str, protocol: str) -> int | None:
+        """A Service's target port as a number in this pod: a name counts with its protocol only.
+
+        Source: Kubernetes `pkg/api/v1/pod/util.go`, FindPort, which EndpointSlices are made by.
+        """
+        if isinstance(target, int):
+            return target
+        for container in self.applications:
+            for port in container.ports:
+                if port.name == target and port.protocol == protocol:
+                    return port.number
+        return None
+
+
+def parse_pod(raw: Mapping[str, Any], namespace: str = "") -> Pod:
+    """The view of a raw pod; `namespace` stands in where the object omits its own.
+
+    Raises:
+        MalformedObject: a field has another type than the API has.
+    """
+    view = Raw(raw)
+    metadata, spec = view.map("metadata"), view.map("spec")
+    labels = metadata.strings("labels")
+    ordinary = _parse_containers(spec, "containers")
+    initial = _parse_containers(spec, "initContainers")
+    return Pod(
+        namespace=metadata.text("namespace") or namespace,
+        labels=labels,
+        annotations=metadata.strings("annotations"),
+        owned=is_owned(metadata),
+        restart_policy=spec.text("restartPolicy") or "Always",
+        host_network=spec.boolean("hostNetwork") or False,
+        windows=_is_windows(spec),
+        fargate=_FARGATE_PROFILE in labels or spec.text("schedulerName") == _FARGATE_SCHEDULER,
+        applications=(
+            *(placed.container for placed in ordinary if placed.container.name != SIDECAR_NAME),
+            *(
+                placed.container
+                for placed in initial
+                if placed.container.name != SIDECAR_NAME and placed.container.restarts_always
+            ),
+        ),
+        sidecars=tuple(placed for placed in (*ordinary, *initial) if placed.container.name == SIDECAR_NAME),
+        port_start=_port_start(spec),
+    )
+
+
+def is_owned(metadata: Raw) -> bool:
+    """Whether a controller owns the object: a ReplicaSet its pod, a CronJob its Job."""
+    return any(owner.boolean("controller") for owner in metadata.maps("ownerReferences"))
+
+
+def _parse_containers(spec: Raw, place: str) -> list[Placed]:
+    return [
+        Placed(place, index, _parse_container(Raw(item, f"spec.{place}[{index}]")))
+        for index, item in enumerate(spec.items(place))
+    ]
+
+
+def _parse_container(raw: Raw) -> Container:
+    name = raw.text("name")
+    return Container(
+        name=name,
+        ports=tuple(_parse_port(port) for port in raw.maps("ports")),
+        restart_policy=raw.text("restartPolicy"),
+        args=raw.texts("args") if name == SIDECAR_NAME else (),
+    )
+
+
+def _parse_port(raw: Raw) -> ContainerPort:
+    return ContainerPort(raw.integer("containerPort"), raw.text("protocol") or "TCP", raw.text("name"))
+
+
+def _is_windows(spec: Raw) -> bool:
+    if spec.map("os").text("name") == _WINDOWS:
+        return True
+    return spec.map("nodeSelector").text(_OS_LABEL) == _WINDOWS
+
+
+def _port_start(spec: Raw) -> str | None:
+    for sysctl in spec.map("securityContext").maps("sysctls"):
+        if sysctl.text("name") == PORT_START:
+            return sysctl.text("value")
+    return None

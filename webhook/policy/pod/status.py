@@ -1,0 +1,84 @@
+"""The annotation `udplb/status`: what was done with a pod, read and written.
+
+An incoming status is input, never proof: people copy running pods into manifests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+SCHEMA = 1
+_VERSION = re.compile(r"([0-9]{1,6})\.([0-9]{1,6})\.([0-9]{1,6})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the annotation says. Of an unknown schema nothing but its number is read."""
+
+    version: str
+    injected: bool
+    reason: str = ""
+    hash: str = ""
+    ports: Mapping[int, str] = field(default_factory=dict)
+    skipped: Mapping[int, str] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    def newer_than(self, version: str) -> bool:
+        """Whether a newer udplb wrote it: left as it is, so that two versions live together."""
+        return self.schema != SCHEMA or _numbers(self.version) > _numbers(version)
+
+    def __str__(self) -> str:
+        members: dict[str, Any] = {"schema": SCHEMA, "version": self.version, "injected": self.injected}
+        if self.injected:
+            members |= {"hash": self.hash, "ports": _texts(self.ports)}
+        else:
+            members["reason"] = self.reason
+        if self.skipped:
+            members["skipped"] = _texts(self.skipped)
+        return _compact(members)
+
+
+def parse_status(text: str | None) -> Status | None:
+    """The status in an annotation; None where there is none that can be read."""
+    try:
+        members = json.loads(text or "null")
+    except (ValueError, RecursionError):
+        return None
+    match members:
+        case {"schema": int(schema)} if schema != SCHEMA and not isinstance(schema, bool):
+            return Status(version="", injected=True, schema=schema)
+        case {"schema": int(), "version": str(version), "injected": True, "hash": str(spec), "ports": ports}:
+            numbers = _read_ports(ports)
+            return Status(version, True, hash=spec, ports=numbers) if numbers else None
+        case {"schema": int(), "version": str(version), "injected": False}:
+            return Status(version, False)
+    return None
+
+
+def spec_hash(native: bool, args: Sequence[str], pre_stop: Any, ports: Any, sysctl: str) -> str:
+    """Twelve hex digits over what we inject and nobody else has a reason to change."""
+    return hashlib.sha256(_compact([native, args, pre_stop, ports, sysctl]).encode()).hexdigest()[:12]
+
+
+def _read_ports(ports: Any) -> dict[int, str] | None:
+    if not isinstance(ports, dict) or not all(key.isdecimal() and len(key) <= 5 for key in ports):
+        return None
+    return {int(key): str(source) for key, source in ports.items()}
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    match = _VERSION.match(version)
+    return tuple(int(number) for number in match.groups()) if match else ()
+
+
+def _texts(ports: Mapping[int, str]) -> dict[str, str]:
+    return {str(number): text for number, text in ports.items()}
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
