@@ -10,7 +10,7 @@
 
 #define IDLE 5000    /* ms without a byte */
 #define LONGEST 30000 /* ms from accept to close, however slowly bytes come */
-#define FAREWELL 500 /* ms for the client's FIN after the answer */
+#define FAREWELL 200 /* ms for the client's FIN after the answer */
 
 enum phase { READING, ANSWERED };
 

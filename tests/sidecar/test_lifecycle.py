@@ -1,0 +1,116 @@
+"""Signals, drain, and what works where the kernel tells less."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+
+from tests.sidecar.pod import IPV4, IPV6, QUICK, Pod, until
+
+pytestmark = pytest.mark.sidecar
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_turns_every_port_red_and_ends_the_sidecar_within_a_second(
+    pod: Pod, number: signal.Signals
+) -> None:
+    sidecar = pod.sidecar(f"5555,{QUICK}", f"5556,{QUICK}")
+    with pod.udp(5555), pod.udp(5556):
+        until(lambda: pod.is_open(5555) and pod.is_open(5556), "green")
+        begin = time.monotonic()
+        sidecar.signal(number)
+        assert sidecar.wait() == 0
+        assert time.monotonic() - begin < 1
+        assert not pod.is_open(5555)
+        assert "5555 red stopping\n5556 red stopping\n" in sidecar.log()
+        pod.tcp(5555).close()
+
+
+def test_drain_returns_once_every_port_refuses(pod: Pod) -> None:
+    ports = range(5500, 5516)
+    sidecar = pod.sidecar(*(f"{port},{QUICK}" for port in ports))
+    applications = [pod.udp(port) for port in ports]
+    until(lambda: sidecar.log().count(" green ") == len(ports), "green")
+    begin = time.monotonic()
+    drained = pod.run("--drain")
+    assert time.monotonic() - begin < 1
+    assert (drained.code, drained.out, drained.err) == (0, "", "")
+    assert not any(pod.is_open(port) for port in ports)
+    for application in applications:
+        application.close()
+
+
+def test_a_drained_sidecar_stays_red_and_alive_until_sigterm(pod: Pod) -> None:
+    sidecar = pod.sidecar(f"5555,{QUICK}")
+    with pod.udp(5555):
+        until(lambda: pod.is_open(5555), "green")
+        assert pod.run("--drain").code == 0
+        sidecar.says("5555 red draining")
+        assert pod.run("--drain").code == 0
+    with pod.udp(5555):
+        assert pod.run("--once", "--port", "5555").code == 0
+        assert not pod.is_open(5555)
+    sidecar.signal(signal.SIGTERM)
+    assert sidecar.wait() == 0
+
+
+def test_drain_without_a_sidecar_is_one_line_and_not_0(pod: Pod) -> None:
+    drained = pod.run("--drain")
+    assert drained.code == 1
+    assert drained.err == "udp-healthcheck: --drain: no sidecar runs in this container\n"
+
+
+def test_a_second_sidecar_takes_the_name_for_drains_over(pod: Pod) -> None:
+    first = pod.sidecar(f"5555,{QUICK}")
+    first.says("5555 red")
+    pod.sidecar(f"6666,{QUICK}").says("6666 red")
+    first.signal(signal.SIGKILL)
+    assert first.wait() == -signal.SIGKILL
+    until(lambda: pod.run("--drain").code == 0, "drained", seconds=8)
+
+
+def test_once_prints_a_line_a_port_in_the_order_given(pod: Pod) -> None:
+    with pod.udp(5555), pod.udp(5557, "::"):
+        once = pod.run("--once", "--port", "5557", "--port", "5556", "--port", "5555")
+    assert once.out == (
+        "5557 green UDP 5557 is bound\n"
+        "5556 red UDP 5556 is not bound on the wildcard or an address of the pod\n"
+        "5555 green UDP 5555 is bound\n"
+    )
+    assert once.code == 1
+
+
+def test_once_works_beside_a_running_sidecar(pod: Pod) -> None:
+    pod.sidecar(f"5555,{QUICK}")
+    with pod.udp(5555):
+        until(lambda: pod.is_open(5555), "green")
+        assert pod.run("--port", "5555", "--once").code == 0
+        assert pod.is_open(5555)
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", IPV4, IPV6])
+def test_without_sock_diag_the_tables_of_proc_decide(pod: Pod, address: str) -> None:
+    sidecar = pod.sidecar(f"5555,{QUICK}", denials=["netlink"])
+    sidecar.says("5555 red UDP 5555 is not bound")
+    with pod.udp(5555, address):
+        until(lambda: pod.is_open(5555), "green")
+    until(lambda: not pod.is_open(5555), "red")
+
+
+def test_without_sock_diag_loopback_is_still_told_apart(pod: Pod) -> None:
+    with pod.udp(5555, "127.0.0.1"):
+        sidecar = pod.sidecar(f"5555,{QUICK}", denials=["netlink"])
+        sidecar.says("5555 red UDP 5555 is bound on loopback only")
+
+
+def test_a_sidecar_that_sees_no_sockets_at_all_is_red_alive_and_says_so(pod: Pod) -> None:
+    with pod.udp(5555):
+        sidecar = pod.sidecar(f"5555,{QUICK}", denials=["netlink", "files"])
+        sidecar.says(
+            "5555 red sockets cannot be seen: neither sock_diag nor /proc/net/udp answers; trying on"
+        )
+        assert not pod.is_open(5555)
+    sidecar.signal(signal.SIGTERM)
+    assert sidecar.wait() == 0
