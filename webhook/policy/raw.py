@@ -23,7 +23,7 @@ class Raw:
     def __init__(self, fields: Any, path: str = "") -> None:
         if fields is None:
             fields = {}
-        if not isinstance(fields, Mapping):
+        if not isinstance(fields, dict):
             raise MalformedObject(path or "object")
         self.fields: Mapping[str, Any] = fields
         self.path = path

@@ -19,7 +19,7 @@ FIRST_OPEN_PORT = 1024
 """Below it a process without root binds only where the pod's sysctl, or the runtime, lets it."""
 
 _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
-_PRE_STOP = {"preStop": {"exec": {"command": [PROGRAM, "--drain"]}}}
+_PRE_STOP = (PROGRAM, "--drain")
 _REPAIRED = ("restartPolicy", "args", "ports", "lifecycle")
 
 
@@ -44,7 +44,7 @@ def build(facts: Facts, inject: Inject) -> dict[str, Any]:
             "limits": dict(inject.resources.limits),
         }
     container["securityContext"] = _security_context(sidecar.uid)
-    container["lifecycle"] = _PRE_STOP
+    container["lifecycle"] = {"preStop": {"exec": {"command": list(_PRE_STOP)}}}
     return container
 
 
@@ -90,9 +90,8 @@ def _status(facts: Facts, inject: Inject, container: Mapping[str, Any]) -> Statu
     start = ""
     if lowest_port(inject) < FIRST_OPEN_PORT:
         start = facts.pod.port_start or ("" if facts.pod.fargate else str(lowest_port(inject)))
-    spec = spec_hash(
-        facts.wishes.native, container["args"], container["lifecycle"], container.get("ports", []), start
-    )
+    ports = tuple(port["containerPort"] for port in container.get("ports", ()))
+    spec = spec_hash(facts.wishes.native, tuple(container["args"]), _PRE_STOP, ports, start)
     return Status(
         facts.cluster.version, True, hash=spec, ports=inject.plan.ports, skipped=inject.plan.skipped
     )
@@ -164,6 +163,8 @@ def _pull_secret_edits(facts: Facts) -> Iterator[Edit]:
 def _pod_level_edits(facts: Facts, resources: Resources) -> Iterator[Edit]:
     """Pod-level requests below the containers' sum are refused by the API server, whatever failurePolicy."""
     pod = facts.spec.map("resources")
+    if not pod.fields:
+        return
     for name, ours in (("requests", resources.requests), ("limits", resources.limits)):
         for key, quantity in raised(pod, name, ours).items():
             path = ("spec", "resources", name, key)

@@ -10,12 +10,14 @@ from webhook.policy import keys
 from webhook.policy.raw import Raw
 
 SIDECAR_NAME = "udp-healthcheck"
+CONTAINERS = "containers"
+INIT_CONTAINERS = "initContainers"
+PORT_START = "net.ipv4.ip_unprivileged_port_start"
 
 _WINDOWS = "windows"
 _OS_LABEL = "kubernetes.io/os"
 _FARGATE_PROFILE = "eks.amazonaws.com/fargate-profile"
 _FARGATE_SCHEDULER = "fargate-scheduler"
-PORT_START = "net.ipv4.ip_unprivileged_port_start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +109,7 @@ def parse_pod(raw: Mapping[str, Any], namespace: str = "") -> Pod:
     view = Raw(raw)
     metadata, spec = view.map("metadata"), view.map("spec")
     labels = metadata.strings("labels")
-    ordinary = _parse_containers(spec, "containers")
-    initial = _parse_containers(spec, "initContainers")
+    applications, sidecars = _parse_containers(spec)
     return Pod(
         namespace=metadata.text("namespace") or namespace,
         labels=labels,
@@ -118,15 +119,8 @@ def parse_pod(raw: Mapping[str, Any], namespace: str = "") -> Pod:
         host_network=spec.boolean("hostNetwork") or False,
         windows=_is_windows(spec),
         fargate=_FARGATE_PROFILE in labels or spec.text("schedulerName") == _FARGATE_SCHEDULER,
-        applications=(
-            *(placed.container for placed in ordinary if placed.container.name != SIDECAR_NAME),
-            *(
-                placed.container
-                for placed in initial
-                if placed.container.name != SIDECAR_NAME and placed.container.restarts_always
-            ),
-        ),
-        sidecars=tuple(placed for placed in (*ordinary, *initial) if placed.container.name == SIDECAR_NAME),
+        applications=applications,
+        sidecars=sidecars,
         port_start=_port_start(spec),
     )
 
@@ -136,11 +130,16 @@ def is_owned(metadata: Raw) -> bool:
     return any(owner.boolean("controller") for owner in metadata.maps("ownerReferences"))
 
 
-def _parse_containers(spec: Raw, place: str) -> list[Placed]:
-    return [
-        Placed(place, index, _parse_container(Raw(item, f"spec.{place}[{index}]")))
-        for index, item in enumerate(spec.items(place))
-    ]
+def _parse_containers(spec: Raw) -> tuple[tuple[Container, ...], tuple[Placed, ...]]:
+    applications, sidecars = [], []
+    for place in (CONTAINERS, INIT_CONTAINERS):
+        for index, item in enumerate(spec.items(place)):
+            container = _parse_container(Raw(item, f"spec.{place}[{index}]"))
+            if container.name == SIDECAR_NAME:
+                sidecars.append(Placed(place, index, container))
+            elif place == CONTAINERS or container.restarts_always:
+                applications.append(container)
+    return tuple(applications), tuple(sidecars)
 
 
 def _parse_container(raw: Raw) -> Container:

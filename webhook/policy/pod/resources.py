@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from webhook.policy.cluster import LimitRange, Sidecar
-from webhook.policy.pod.objects import SIDECAR_NAME
+from webhook.policy.pod.objects import CONTAINERS, INIT_CONTAINERS, SIDECAR_NAME
 from webhook.policy.raw import MalformedObject, Raw
 
 Amounts = Counter[str]
@@ -31,7 +31,7 @@ _SCALES = {
     **{suffix: _UNIT * 1000**power for power, suffix in enumerate("kMGTPE", start=1)},
     **{f"{suffix}i": _UNIT * 1024**power for power, suffix in enumerate("KMGTPE", start=1)},
 }
-_QOS_RESOURCES = ("cpu", "memory")
+_QOS_RESOURCES = frozenset({"cpu", "memory"})
 _LARGEST_EXPONENT = 18
 
 
@@ -115,10 +115,10 @@ def is_guaranteed(spec: Raw) -> bool:
     pod = spec.map("resources")
     if pod.map("requests").fields or pod.map("limits").fields:
         return _requests_equal_limits(pod)
-    containers = spec.maps("containers") + spec.maps("initContainers")
-    return bool(containers) and all(
+    return all(
         _requests_equal_limits(container.map("resources"))
-        for container in containers
+        for place in (CONTAINERS, INIT_CONTAINERS)
+        for container in spec.maps(place)
         if container.get("name") != SIDECAR_NAME
     )
 
@@ -148,7 +148,7 @@ def amounts(texts: Mapping[str, str]) -> Amounts:
 
 def _requests_equal_limits(resources: Raw) -> bool:
     limits = quantities(resources, "limits")
-    if not all(name in limits for name in _QOS_RESOURCES):
+    if not limits.keys() >= _QOS_RESOURCES:
         return False
     requests = limits | quantities(resources, "requests")
     return all(parse_quantity(requests[name]) == parse_quantity(limits[name]) for name in _QOS_RESOURCES)
@@ -183,12 +183,12 @@ def _allows(bound: LimitRange, beside: _Asked, ours: _Asked) -> bool:
 def _pod_totals(spec: Raw) -> _Asked:
     """What the pod asks for without us: the pod level's word where it has one, else its containers' sum."""
     running, starting = _Asked(), _Asked()
-    for container in spec.maps("initContainers"):
+    for container in spec.maps(INIT_CONTAINERS):
         if container.get("restartPolicy") == "Always":
             running += _read(container)
         else:
             starting |= running + _read(container)
-    for container in spec.maps("containers"):
+    for container in spec.maps(CONTAINERS):
         running += _read(container)
     total, pod = running | starting, spec.map("resources")
     return _Asked(

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from itertools import pairwise
 
-from webhook.policy.pod.objects import Placed
+from webhook.policy.pod.objects import CONTAINERS, INIT_CONTAINERS, Placed
 
-PLACES = {True: "initContainers", False: "containers"}
+PLACES = {True: INIT_CONTAINERS, False: CONTAINERS}
 """The list of the pod that the sidecar stands in, by whether it is native."""
 
 
