@@ -59,9 +59,12 @@ class CertificateAuthority:
     ) -> KeyPair:
         """Sign a serving certificate with a key of its own.
 
-        Raises ValueError where no name is given, a name is not ASCII, or the certificate would outlive
+        Raises ValueError where no name is given, one is empty or not ASCII, or the certificate would outlive
         its authority.
         """
+        for name in dns_names:
+            if not name or not name.isascii():
+                raise ValueError(f"{name!r} is not a DNS name; write it as DNS holds it, in ASCII")
         names = [*map(x509.DNSName, dns_names), *map(x509.IPAddress, ips)]
         if not names:
             raise ValueError("a serving certificate needs at least one DNS name or IP address")
