@@ -253,7 +253,7 @@ ROWS = (
     Row(
         "one sidecar holds 64 ports",
         pod(*(f"{number}/UDP" for number in range(5000, 5065))),
-        ports={number: "declared" for number in range(5000, 5064)},
+        ports=dict.fromkeys(range(5000, 5064), "declared"),
         skipped={5064: "no_room"},
         codes=["UDPLB926"],
     ),

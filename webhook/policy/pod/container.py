@@ -39,10 +39,7 @@ def build(facts: Facts, inject: Inject) -> dict[str, Any]:
     if ports:
         container["ports"] = [{"containerPort": number, "protocol": "TCP"} for number in ports]
     if inject.resources:
-        container["resources"] = {
-            "requests": dict(inject.resources.requests),
-            "limits": dict(inject.resources.limits),
-        }
+        container["resources"] = inject.resources.to_json()
     container["securityContext"] = _security_context(sidecar.uid)
     container["lifecycle"] = {"preStop": {"exec": {"command": list(_PRE_STOP)}}}
     return container

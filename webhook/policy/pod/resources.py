@@ -164,8 +164,15 @@ def _move_inside(bound: LimitRange, beside: _Asked, ours: _Asked) -> None:
         if name in most:
             ours.limits[name] = min(ours.limits[name], most[name] - beside.limits[name])
         if ratio[name]:
-            needed = -(-(ours.limits[name] + beside.limits[name]) * _UNIT // ratio[name])
-            ours.requests[name] = max(ours.requests[name], needed - beside.requests[name])
+            together = -(-(ours.limits[name] + beside.limits[name]) * _UNIT // ratio[name])
+            needed = _rounded_up(name, together - beside.requests[name])
+            ours.requests[name] = max(ours.requests[name], needed)
+
+
+def _rounded_up(name: str, amount: int) -> int:
+    """To thousandths of a core, and to whole bytes: nothing finer is counted."""
+    step = 10**6 if name == "cpu" else _UNIT
+    return -(-amount // step) * step
 
 
 def _allows(bound: LimitRange, beside: _Asked, ours: _Asked) -> bool:

@@ -1,0 +1,66 @@
+"""The status is read with care: anybody may have written it."""
+
+from __future__ import annotations
+
+import pytest
+
+from webhook.policy.pod.status import Status, parse_status
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "null",
+        "[]",
+        "yes",
+        "{",
+        "[" * 100_000,
+        '{"schema":"1"}',
+        '{"schema":true,"version":"0.1.0","injected":1}',
+        '{"schema":1,"injected":true}',
+        '{"schema":1,"version":"0.1.0","injected":true,"hash":"x"}',
+        '{"schema":1,"version":"0.1.0","injected":true,"hash":"x","ports":{}}',
+        '{"schema":1,"version":"0.1.0","injected":true,"hash":"x","ports":["5555"]}',
+        '{"schema":1,"version":"0.1.0","injected":true,"hash":"x","ports":{"game":"declared"}}',
+        '{"schema":1,"version":"0.1.0","injected":true,"hash":"x","ports":{"123456":"declared"}}',
+    ],
+    ids=lambda text: str(text)[:40],
+)
+def test_what_is_no_status_of_ours_is_none(text: str | None) -> None:
+    assert parse_status(text) is None
+
+
+def test_a_status_is_read_as_it_was_written() -> None:
+    written = Status("0.1.0", True, hash="0123456789ab", ports={5555: "service/echo", 53: "declared"})
+    assert parse_status(str(written)) == written
+
+
+def test_a_skip_is_read_without_its_reason() -> None:
+    written = Status("0.1.0", False, "host_network", skipped={53: "tcp_port_in_use"})
+    assert str(written) == (
+        '{"injected":false,"reason":"host_network","schema":1,"skipped":{"53":"tcp_port_in_use"},'
+        '"version":"0.1.0"}'
+    )
+    assert parse_status(str(written)) == Status("0.1.0", False)
+
+
+def test_of_an_unknown_schema_only_the_number_is_read() -> None:
+    assert parse_status('{"schema":7,"anything":[]}') == Status("", True, schema=7)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "newer"),
+    [
+        ("0.2.0", "0.1.9", True),
+        ("0.10.0", "0.9.0", True),
+        ("1.0.0", "1.0.0", False),
+        ("0.1.0", "0.2.0", False),
+        ("1.0.0-rc.1", "0.9.0", True),
+        ("unknown", "0.1.0", False),
+        ("0.1.0", "", True),
+    ],
+)
+def test_versions_are_compared_by_number(theirs: str, ours: str, newer: bool) -> None:
+    assert Status(theirs, True).newer_than(ours) is newer
