@@ -9,7 +9,7 @@ import re
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
-_INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
+_INTEGER = re.compile(r"([+-]?)0*([0-9]{1,10})", re.ASCII)
 _INT32 = range(-(2**31), 2**31)
 _SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 
@@ -23,9 +23,10 @@ def parse_bool(text: str) -> bool | None:
 
 def parse_int32(text: str) -> int | None:
     """`strconv.ParseInt(text, 10, 32)`: None where Go returns an error."""
-    if not _INTEGER.fullmatch(text):
+    match = _INTEGER.fullmatch(text)
+    if match is None:
         return None
-    number = int(text)
+    number = int("".join(match.groups()))
     return number if number in _INT32 else None
 
 

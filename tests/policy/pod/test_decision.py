@@ -493,6 +493,17 @@ ROWS = (
         ports={53: "declared"},
     ),
     Row(
+        "a pod's own sysctl that no system takes is warned",
+        pod(
+            "53/UDP",
+            securityContext={
+                "sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "9" * 5000}]
+            },
+        ),
+        ports={53: "declared"},
+        codes=["UDPLB925"],
+    ),
+    Row(
         "a low port on Fargate is warned",
         pod("53/UDP", schedulerName="fargate-scheduler"),
         ports={53: "declared"},
@@ -549,6 +560,11 @@ def test_a_cluster_may_turn_the_refusal_of_a_bare_pod_into_a_warning() -> None:
     decision = mutate(pod(annotations={"udplb/ports": "x"}, owned=False), GAMES, (), lenient)
     assert not decision.rejected
     assert decision.reason == "malformed_annotation"
+
+
+def test_thousands_of_forged_keys_earn_a_handful_of_warnings() -> None:
+    forged = {f"udplb/x{number}": "" for number in range(20_000)}
+    assert len(mutate(pod("5555/UDP", annotations=forged), GAMES, (), CLUSTER).findings) == 16
 
 
 def test_a_cluster_may_switch_a_warning_off() -> None:

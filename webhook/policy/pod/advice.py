@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from webhook.policy import keys
+from webhook.policy import gosyntax, keys
 from webhook.policy.finding import Finding, Severity, annotation_field
 from webhook.policy.pod import rules
 from webhook.policy.pod.annotations import MAX_PORTS
@@ -18,12 +18,13 @@ from webhook.policy.pod.verify import damage, served_ports
 
 _SAID_ELSEWHERE = frozenset({SkipReason.ALREADY_INJECTED, SkipReason.MALFORMED_ANNOTATION})
 """The first is no fault; the second has a finding for each key."""
-_DRAFTS = frozenset({SkipReason.NAMESPACE_NOT_ENABLED, SkipReason.MIRROR_POD, SkipReason.DISABLED_BY_POD})
+_NOT_OURS = frozenset({SkipReason.NAMESPACE_NOT_ENABLED, SkipReason.MIRROR_POD, SkipReason.DISABLED_BY_POD})
+"""Pods of which nothing else is said, whatever their keys."""
 
 
 def advise(facts: Facts, verdict: Inject | Skip) -> Iterator[Finding]:
     """All findings about a pod with this verdict, before anybody's word on severities."""
-    if isinstance(verdict, Skip) and verdict.reason in _DRAFTS:
+    if isinstance(verdict, Skip) and verdict.reason in _NOT_OURS:
         yield from _skip(facts, verdict)
         return
     yield from unreadable(facts)
@@ -106,7 +107,8 @@ def _low_port(facts: Facts, inject: Inject) -> Iterator[Finding]:
     start, lowest = facts.pod.port_start, lowest_port(inject)
     if lowest >= FIRST_OPEN_PORT or (start is None and not facts.pod.fargate):
         return
-    if start is not None and start.isascii() and start.isdecimal() and int(start[:6]) <= lowest:
+    opened = gosyntax.parse_int32(start or "")
+    if opened is not None and opened <= lowest:
         return
     holder = f"{PORT_START} is {start}" if start is not None else "udplb sets no sysctl on Fargate"
     yield rules.LOW_PORT.finding(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import chain, islice
 
 from webhook.policy import gosyntax, keys
 from webhook.policy.finding import Finding, annotation_field
@@ -16,6 +17,8 @@ MAX_PORTS = 64
 """What one sidecar listens on (`sidecar/`, MAX_PORTS)."""
 
 PREFIX = "udplb/"
+_MOST_NOTES = 16
+"""More than fit into an answer's warnings; thousands of forged keys must not cost a second."""
 _SWITCH = {"true": True, "false": False}
 _FUTURE = (keys.PROBE, keys.DRAIN)
 _READ = (keys.PORTS, keys.NATIVE_SIDECAR, keys.STATUS, *_FUTURE)
@@ -72,7 +75,7 @@ def read_wishes(pod: Pod) -> Wishes:
         native=_SWITCH.get(native, True),
         inject=_SWITCH.get(inject) if inject is not None else None,
         faults=tuple(faults),
-        notes=(*_annotation_notes(annotations), *_label_notes(labels)),
+        notes=tuple(islice(chain(_annotation_notes(annotations), _label_notes(labels)), _MOST_NOTES)),
     )
 
 

@@ -21,7 +21,9 @@ Amounts = Counter[str]
 
 _CONTAINER, _POD = "Container", "Pod"
 
-_QUANTITY = re.compile(r"([+-]?)([0-9]+\.?[0-9]*|\.[0-9]+)(?:([KMGTPE]i|[numkMGTPE]?)|[eE]([+-]?[0-9]{1,3}))")
+_QUANTITY = re.compile(
+    r"([+-]?)([0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:([KMGTPE]i|[numkMGTPE]?)|[eE]([+-]?[0-9]{1,3}))"
+)
 _UNIT = 10**9
 _SCALES = {
     "n": 1,
