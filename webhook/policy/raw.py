@@ -32,16 +32,18 @@ class Raw:
         return self.fields.get(name)
 
     def map(self, name: str) -> Raw:
-        return Raw(self.fields.get(name), self._at(name))
+        value = self.fields.get(name)
+        return _NOTHING if value is None else Raw(value, self._at(name))
 
     def items(self, name: str) -> list[Any]:
         return self._typed(name, list) or []
 
     def maps(self, name: str) -> list[Raw]:
+        items = self.items(name)
+        if not items:
+            return []
         path = self._at(name)
-        return [
-            Raw(item, f"{path}[{index}]") for index, item in enumerate(self.items(name)) if item is not None
-        ]
+        return [Raw(item, f"{path}[{index}]") for index, item in enumerate(items) if item is not None]
 
     def text(self, name: str) -> str:
         return self._typed(name, str) or ""
@@ -75,3 +77,7 @@ class Raw:
 
     def _at(self, name: str) -> str:
         return f"{self.path}.{name}" if self.path else name
+
+
+_NOTHING = Raw(None)
+"""A map that is absent: most are, and nothing in it can have a wrong type."""

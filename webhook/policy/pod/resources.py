@@ -149,9 +149,9 @@ def amounts(texts: Mapping[str, str]) -> Amounts:
 
 
 def _requests_equal_limits(resources: Raw) -> bool:
-    limits = quantities(resources, "limits")
-    if not limits.keys() >= _QOS_RESOURCES:
+    if not resources.map("limits").fields.keys() >= _QOS_RESOURCES:
         return False
+    limits = quantities(resources, "limits")
     requests = limits | quantities(resources, "requests")
     return all(parse_quantity(requests[name]) == parse_quantity(limits[name]) for name in _QOS_RESOURCES)
 
