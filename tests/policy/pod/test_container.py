@@ -96,6 +96,22 @@ def test_a_low_port_is_opened_by_the_pod_s_sysctl(raw: dict[str, Any], start: st
     assert context == (expected if start else None)
 
 
+def test_a_sysctl_of_ours_is_taken_back_where_fargate_claims_the_pod_after_us() -> None:
+    other = {"name": "net.ipv4.tcp_syncookies", "value": "1"}
+    claimed = admitted(pod("53/UDP", securityContext={"sysctls": [other]}))
+    claimed["metadata"]["labels"]["eks.amazonaws.com/fargate-profile"] = "games"
+    after = admitted(claimed)
+    assert after["spec"]["securityContext"] == {"sysctls": [other]}
+    assert admitted(after) == after
+
+
+def test_a_user_s_sysctl_is_kept_on_fargate() -> None:
+    own = {"sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "53"}]}
+    claimed = admitted(pod("53/UDP", securityContext=own))
+    claimed["metadata"]["labels"]["eks.amazonaws.com/fargate-profile"] = "games"
+    assert admitted(claimed)["spec"]["securityContext"] == own
+
+
 def test_the_pod_s_other_sysctls_are_kept() -> None:
     other = {"name": "net.ipv4.tcp_syncookies", "value": "1"}
     after = admitted(pod("53/UDP", securityContext={"fsGroup": 1, "sysctls": [other]}))

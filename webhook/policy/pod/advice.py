@@ -105,15 +105,20 @@ def _plan(plan: Plan) -> Iterator[Finding]:
 
 def _low_port(facts: Facts, inject: Inject) -> Iterator[Finding]:
     start, lowest = facts.pod.port_start, lowest_port(inject)
-    if lowest >= FIRST_OPEN_PORT or (start is None and not facts.pod.fargate):
+    if lowest >= FIRST_OPEN_PORT or (_opens(start, lowest) and not facts.pod.fargate):
         return
-    opened = gosyntax.parse_int32(start or "")
-    if opened is not None and opened <= lowest:
-        return
-    holder = f"{PORT_START} is {start}" if start is not None else "udplb sets no sysctl on Fargate"
+    holder = "udplb sets no sysctl on Fargate" if facts.pod.fargate else f"{PORT_START} is {start}"
     yield rules.LOW_PORT.finding(
         "spec.securityContext.sysctls",
         f"the sidecar may not be allowed to listen on {lowest}: {holder}",
         f"set it to {lowest} or lower, or let the server listen on a port above 1023",
         start or "",
     )
+
+
+def _opens(start: str | None, port: int) -> bool:
+    """Whether the pod's sysctl, or ours where it has none, lets the sidecar listen there."""
+    if start is None:
+        return True
+    opened = gosyntax.parse_int32(start)
+    return opened is not None and opened <= port

@@ -65,7 +65,7 @@ def insertion(facts: Facts, inject: Inject) -> tuple[Edit, ...]:
     status = _status(facts, inject, container)
     return (
         *_container_edits(facts, inject, container, status),
-        *_sysctl_edits(facts, inject),
+        *_sysctl_edits(facts, inject, container),
         *_default_container_edits(facts),
         *_status_edits(facts, str(status)),
     )
@@ -74,8 +74,8 @@ def insertion(facts: Facts, inject: Inject) -> tuple[Edit, ...]:
 def removal(facts: Facts, skip: Skip, recorded: bool) -> tuple[Edit, ...]:
     """What must change so that the pod holds nothing of ours, but the reason where it is `recorded`."""
     edits = _removed(facts) if facts.ours else iter(())
-    status = Status(facts.cluster.version, False, skip.reason, skipped=skip.plan.skipped) if recorded else ""
-    return (*edits, *_status_edits(facts, str(status)))
+    status = Status(facts.cluster.version, False, skip.reason, skipped=skip.plan.skipped)
+    return (*edits, *_status_edits(facts, str(status) if recorded else ""))
 
 
 def lowest_port(inject: Inject) -> int:
@@ -84,14 +84,31 @@ def lowest_port(inject: Inject) -> int:
 
 
 def _status(facts: Facts, inject: Inject, container: Mapping[str, Any]) -> Status:
-    start = ""
-    if lowest_port(inject) < FIRST_OPEN_PORT:
-        start = facts.pod.port_start or ("" if facts.pod.fargate else str(lowest_port(inject)))
-    ports = tuple(port["containerPort"] for port in container.get("ports", ()))
-    spec = spec_hash(facts.wishes.native, tuple(container["args"]), _PRE_STOP, ports, start)
+    spec = _hash(facts, container, _sysctl(facts, inject, container))
     return Status(
         facts.cluster.version, True, hash=spec, ports=inject.plan.ports, skipped=inject.plan.skipped
     )
+
+
+def _hash(facts: Facts, container: Mapping[str, Any], sysctl: str) -> str:
+    ports = tuple(port["containerPort"] for port in container.get("ports", ()))
+    return spec_hash(facts.wishes.native, tuple(container["args"]), _PRE_STOP, ports, sysctl)
+
+
+def _sysctl(facts: Facts, inject: Inject, container: Mapping[str, Any]) -> str:
+    """The lowest port to be opened by a sysctl of ours; empty where none is needed, or not ours to set."""
+    lowest = lowest_port(inject)
+    if lowest >= FIRST_OPEN_PORT or facts.pod.fargate:
+        return ""
+    if facts.pod.port_start is None or _set_by_us(facts, container):
+        return str(lowest)
+    return ""
+
+
+def _set_by_us(facts: Facts, container: Mapping[str, Any]) -> bool:
+    """Whether an earlier pass set the pod's sysctl: its hash tells."""
+    start, status = facts.pod.port_start, facts.status
+    return bool(start and status and status.hash == _hash(facts, container, start))
 
 
 def _container_edits(
@@ -137,16 +154,17 @@ def _removed(facts: Facts) -> Iterator[Edit]:
         yield Edit(CODE, path, action=Action.REMOVE, says="the old sidecar would be removed")
 
 
-def _sysctl_edits(facts: Facts, inject: Inject) -> Iterator[Edit]:
-    lowest = lowest_port(inject)
-    if lowest < FIRST_OPEN_PORT and facts.pod.port_start is None and not facts.pod.fargate:
-        yield Edit(
-            CODE,
-            ("spec", "securityContext", "sysctls", -1),
-            {"name": PORT_START, "value": str(lowest)},
-            Action.INSERT,
-            f"{PORT_START} would be set to {lowest}",
-        )
+def _sysctl_edits(facts: Facts, inject: Inject, container: Mapping[str, Any]) -> Iterator[Edit]:
+    """Fargate's own webhook may come after our first pass: then ours is taken back."""
+    path = ("spec", "securityContext", "sysctls")
+    lowest = _sysctl(facts, inject, container)
+    if lowest and facts.pod.port_start is None:
+        entry = {"name": PORT_START, "value": lowest}
+        yield Edit(CODE, (*path, -1), entry, Action.INSERT, f"{PORT_START} would be set to {lowest}")
+    elif not lowest and _set_by_us(facts, container):
+        names = [entry.text("name") for entry in facts.spec.map("securityContext").maps("sysctls")]
+        where = (*path, names.index(PORT_START))
+        yield Edit(CODE, where, action=Action.REMOVE, says=f"{PORT_START} would be removed on Fargate")
 
 
 def _pull_secret_edits(facts: Facts) -> Iterator[Edit]:
