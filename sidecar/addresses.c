@@ -25,7 +25,7 @@ static void add_address(struct list *list, const struct nlmsghdr *message) {
     const struct ifaddrmsg *head = NLMSG_DATA(message);
     struct address address = {.family = head->ifa_family, .interface = head->ifa_index};
     size_t size = head->ifa_family == AF_INET ? 4 : 16;
-    size_t left = message->nlmsg_len - NLMSG_LENGTH(sizeof *head);
+    int left = (int)(message->nlmsg_len - NLMSG_LENGTH(sizeof *head)); /* signed: RTA_NEXT may go below 0 */
     bool found = false;
 
     /* Loopback and link-local addresses are out of every load balancer's reach. */
@@ -65,9 +65,8 @@ static bool read_answer(struct list *list) {
         ssize_t length = recv(route, answer, sizeof answer, 0);
         if (length < 0)
             return false;
-        size_t left = (size_t)length;
-        for (const struct nlmsghdr *message = (void *)answer; NLMSG_OK(message, left);
-             message = NLMSG_NEXT(message, left)) {
+        for (const struct nlmsghdr *message = (void *)answer; length > 0 && NLMSG_OK(message, (size_t)length);
+             message = NLMSG_NEXT(message, length)) {
             if (message->nlmsg_type == NLMSG_DONE)
                 return true;
             if (message->nlmsg_type == NLMSG_ERROR)

@@ -64,6 +64,11 @@ static bool set_probe(struct options *options, struct slice value) {
     return is(value, "none") || is(value, "bound");
 }
 
+static bool set_queue(struct options *options, struct slice value) {
+    options->queue = is(value, "fail") ? QUEUE_FAIL : is(value, "off") ? QUEUE_OFF : QUEUE_WARN;
+    return options->queue != QUEUE_WARN || is(value, "warn");
+}
+
 static bool set_udp(struct options *options, struct slice value) {
     return port_number(value, &options->udp_port);
 }
@@ -76,12 +81,20 @@ static bool set_settle(struct options *options, struct slice value) {
     return duration(value, &options->settle);
 }
 
+static bool count(struct slice slice, uint8_t *value) {
+    unsigned found;
+    if (!number_within(slice, 1, 100, &found))
+        return false;
+    *value = (uint8_t)found;
+    return true;
+}
+
 static bool set_rise(struct options *options, struct slice value) {
-    return number_within(value, 1, 100, &options->rise);
+    return count(value, &options->rise);
 }
 
 static bool set_fall(struct options *options, struct slice value) {
-    return number_within(value, 1, 100, &options->fall);
+    return count(value, &options->fall);
 }
 
 #define A_DURATION "a duration such as 250ms or 2s, from 50ms to 300s"
@@ -94,6 +107,7 @@ static const struct key {
     const char *wanted;
 } keys[] = {
     {"probe", set_probe, "bound or none"},
+    {"queue", set_queue, "off, warn or fail"},
     {"udp", set_udp, A_PORT},
     {"interval", set_interval, A_DURATION},
     {"settle", set_settle, A_DURATION},
@@ -163,20 +177,20 @@ static const struct alone {
 };
 #define ALONES (sizeof alones / sizeof alones[0])
 
-static bool parse_alone(const struct alone *alone, int count, char *const words[], struct arguments *arguments,
+static bool parse_alone(const struct alone *alone, int word_count, char *const words[], struct arguments *arguments,
                         struct text *fault) {
     text_add(fault, alone->word);
     arguments->action = alone->action;
     if (alone->action == ACTION_GRAMMAR) {
         struct slice value = {"", 0};
-        if (count > 2)
+        if (word_count > 2)
             value = (struct slice){words[2], strlen(words[2])};
         if (!number(value, &arguments->grammar)) {
             text_add(fault, ": a version number must follow");
             return false;
         }
     }
-    if (count == 1 + alone->words)
+    if (word_count == 1 + alone->words)
         return true;
     text_add(fault, ": must stand alone on the command line");
     return false;
@@ -190,13 +204,13 @@ static const struct alone *find_alone(const char *word) {
 }
 
 /* On false, fault holds the option and the reason. */
-bool arguments_parse(int count, char *const words[], struct arguments *arguments, struct text *fault) {
+bool arguments_parse(int word_count, char *const words[], struct arguments *arguments, struct text *fault) {
     *arguments = (struct arguments){.action = ACTION_WATCH};
     fault->length = 0;
-    for (int i = 1; i < count; i++) {
+    for (int i = 1; i < word_count; i++) {
         const struct alone *alone = find_alone(words[i]);
         if (alone && i == 1)
-            return parse_alone(alone, count, words, arguments, fault);
+            return parse_alone(alone, word_count, words, arguments, fault);
         if (alone)
             return refuse(fault, (struct slice){words[i], strlen(words[i])}, ": must stand alone on the command line");
         if (strcmp(words[i], "--once") == 0) {
@@ -205,7 +219,7 @@ bool arguments_parse(int count, char *const words[], struct arguments *arguments
             arguments->action = ACTION_ONCE;
         } else if (strcmp(words[i], "--port") != 0) {
             return refuse(fault, (struct slice){words[i], strlen(words[i])}, ": unknown option; see --help");
-        } else if (++i == count) {
+        } else if (++i == word_count) {
             return refuse(fault, (struct slice){"--port", 6}, ": NUMBER[,key=value...] must follow");
         } else {
             text_add(fault, "--port ");

@@ -1,7 +1,7 @@
 #include "udp-healthcheck.h"
 
 /* First members of all ports, then second ones: most ports have one, so that one page holds them all. */
-static struct member table[MAX_MEMBERS][MAX_PORTS];
+static _Alignas(1024) struct member table[MAX_MEMBERS][MAX_PORTS];
 
 struct member *group_at(const struct group *group, unsigned index) {
     return &table[index][group->column];
@@ -22,6 +22,8 @@ void group_see(struct group *group, const struct member *found) {
             known->place = found->place;
         }
         known->seen = true;
+        known->waiting = found->waiting;
+        known->drops = found->drops;
         return;
     }
     if (group->count < MAX_MEMBERS) {
@@ -29,6 +31,7 @@ void group_see(struct group *group, const struct member *found) {
         *added = *found;
         added->seen = true;
         added->settled = false;
+        added->queue = (struct queue){.waiting = found->waiting, .drops = found->drops};
     }
 }
 
@@ -43,6 +46,20 @@ void group_end(struct group *group, uint32_t moment, unsigned settle) {
         *group_at(group, kept++) = *member;
     }
     group->count = (uint16_t)kept;
+}
+
+void group_step_queues(struct group *group) {
+    for (unsigned i = 0; i < group->count; i++) {
+        struct member *member = group_at(group, i);
+        queue_step(&member->queue, member->waiting, member->drops);
+    }
+}
+
+unsigned group_deaf(const struct group *group) {
+    unsigned deaf = 0;
+    for (unsigned i = 0; i < group->count; i++)
+        deaf += queue_is_deaf(&group_at(group, i)->queue);
+    return deaf;
 }
 
 /* One member that is old enough suffices. */

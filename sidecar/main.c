@@ -10,6 +10,7 @@ static const char help[] =
     "\n"
     "  probe=bound     green while a UDP socket is bound on the wildcard or a pod address (default)\n"
     "  probe=none      always green\n"
+    "  queue=warn      off, warn or fail: what follows when the application does not read its socket\n"
     "  udp=NUMBER      the UDP port that decides, if it is another\n"
     "  interval=1s     time between two samples, 50ms to 300s\n"
     "  settle=500ms    how long a socket must be there before TCP opens, 50ms to 300s\n"

@@ -12,8 +12,10 @@ static const char *const reasons[] = {
     [STATE_UNKNOWN] = "",
     [STATE_GREEN] = "UDP %U is bound",
     [STATE_FREE] = "nothing is probed",
+    [STATE_UNREAD] = "UDP %U is bound, but the application does not read it: datagrams wait or are dropped",
     [STATE_NO_SOCKET] = "UDP %U is not bound on the wildcard or an address of the pod",
     [STATE_LOOPBACK] = "UDP %U is bound on loopback only; let the application bind 0.0.0.0, :: or the pod's address",
+    [STATE_DEAF] = "UDP %U is bound, but the application does not read it: datagrams wait or are dropped",
     [STATE_BLIND] = "sockets cannot be seen: neither sock_diag nor /proc/net/udp answers; trying on",
     [STATE_OWNED] = "UDP %U is bound, but another program has TCP %T: stepping aside, watching on",
     [STATE_DENIED] = "UDP %U is bound, but TCP %T is forbidden; set sysctl net.ipv4.ip_unprivileged_port_start to %T",
@@ -23,10 +25,13 @@ static const char *const reasons[] = {
     [STATE_STOPPING] = "stopping",
 };
 
+static bool is_green(enum state state) {
+    return state == STATE_GREEN || state == STATE_FREE || state == STATE_UNREAD;
+}
+
 static void describe(const struct options *options, enum state state, struct text *line) {
-    bool green = state == STATE_GREEN || state == STATE_FREE;
     text_add_number(line, options->tcp_port);
-    text_add(line, green ? " green " : " red ");
+    text_add(line, is_green(state) ? " green " : " red ");
     for (const char *at = reasons[state]; *at; at++) {
         char letter[2] = {*at};
         if (*at != '%')
@@ -140,13 +145,24 @@ static void open_when_free(struct port *port, milliseconds moment, enum state st
     turn(port, failure(errno));
 }
 
-static enum state see(struct port *port, milliseconds moment) {
+/* A warning needs one member that nobody reads, a failure all of them. */
+static enum state hear(struct port *port, bool counted) {
+    const unsigned policy = port->options->queue;
+    if (counted)
+        group_step_queues(&port->group);
+    unsigned deaf = group_deaf(&port->group);
+    if (policy == QUEUE_OFF || deaf == 0)
+        return STATE_GREEN;
+    return policy == QUEUE_FAIL && deaf == port->group.count ? STATE_DEAF : STATE_UNREAD;
+}
+
+static enum state see(struct port *port, milliseconds moment, bool counted) {
     const struct options *options = port->options;
     if (options->probe == PROBE_NONE)
         return STATE_FREE;
     switch (sockets_sample(options->udp_port, &port->group, moment, options->settle)) {
     case SIGHT_FOUND:
-        return STATE_GREEN;
+        return hear(port, counted);
     case SIGHT_LOOPBACK:
         return STATE_LOOPBACK;
     case SIGHT_NOTHING:
@@ -170,12 +186,14 @@ void port_tick(struct port *port, milliseconds moment) {
         port->next_sample = moment + port->options->interval;
     port->wake = NEVER;
 
-    enum state state = see(port, moment);
-    bool found = state == STATE_GREEN || state == STATE_FREE;
+    enum state state = see(port, moment, counted);
+    bool found = is_green(state);
     bool settled = found && is_settled(port, moment);
     health_step(&port->health, port->options, (struct sample){found, settled, counted});
     if (found && port->listener < 0)
         open_when_free(port, moment, state);
+    else if (found)
+        turn(port, state);
     else if (!port->health.green)
         port_shut(port, state);
 }
@@ -186,7 +204,7 @@ milliseconds port_due(const struct port *port) {
 
 /* One look, whatever rise, settle and the TCP port say. */
 bool port_once(struct port *port, milliseconds moment, struct text *line) {
-    enum state state = see(port, moment);
+    enum state state = see(port, moment, true);
     describe(port->options, state, line);
-    return state == STATE_GREEN || state == STATE_FREE;
+    return is_green(state);
 }

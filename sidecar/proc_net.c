@@ -75,7 +75,7 @@ static enum reach reach_of(const uint32_t words[4], unsigned count) {
 bool proc_net_row(const char *line, size_t length, struct row *row) {
     struct cursor cursor = {line, line + length};
     uint32_t local[4], remote[4];
-    uint64_t port, state;
+    uint64_t port, state, waiting, drops;
 
     skip_word(&cursor); /* the slot */
     unsigned words = read_address(&cursor, local);
@@ -87,11 +87,22 @@ bool proc_net_row(const char *line, size_t length, struct row *row) {
     skip_blanks(&cursor);
     if (read_digits(&cursor, 16, 2, &state) != 2)
         return false;
-    for (int i = 0; i < 5; i++) /* queues, timer, retransmits, uid, timeout */
+    skip_blanks(&cursor);
+    read_digits(&cursor, 16, 8, &waiting); /* the transmit queue's */
+    if (!read_letter(&cursor, ':') || read_digits(&cursor, 16, 8, &waiting) != 8)
+        return false;
+    for (int i = 0; i < 4; i++) /* timer, retransmits, uid, timeout */
         skip_word(&cursor);
     skip_blanks(&cursor);
     if (read_digits(&cursor, 10, 19, &row->inode) == 0)
         return false;
+    skip_word(&cursor); /* references */
+    skip_word(&cursor); /* the pointer */
+    skip_blanks(&cursor);
+    if (read_digits(&cursor, 10, 10, &drops) == 0)
+        return false;
+    row->waiting = (uint32_t)waiting;
+    row->drops = (uint32_t)drops;
     const unsigned connected = 1;
     row->port = (uint16_t)port;
     row->reach = state == connected ? REACH_NONE : reach_of(local, words);
@@ -110,7 +121,10 @@ static void see(const struct search *search, const char *line, size_t length) {
     if (!proc_net_row(line, length, &row) || row.port != search->port)
         return;
     if (row.reach == REACH_POD)
-        group_see(search->group, &(struct member){.identity = row.inode, .first_seen = search->moment});
+        group_see(search->group, &(struct member){.identity = row.inode,
+                                                  .waiting = row.waiting,
+                                                  .drops = row.drops,
+                                                  .first_seen = search->moment});
     else if (row.reach == REACH_LOOPBACK)
         *search->loopback = true;
 }

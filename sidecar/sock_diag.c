@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -27,8 +28,19 @@ static bool ask(struct inet_diag_req_v2 *body) {
     return send(diag, &request, sizeof request, 0) == (ssize_t)sizeof request;
 }
 
+static void read_found(const struct nlmsghdr *reply, struct member *found) {
+    const struct inet_diag_msg *message = NLMSG_DATA(reply);
+    int left = (int)(reply->nlmsg_len - NLMSG_LENGTH(sizeof *message)); /* signed: RTA_NEXT may go below 0 */
+
+    found->identity = (uint64_t)message->id.idiag_cookie[1] << 32 | message->id.idiag_cookie[0];
+    found->waiting = message->idiag_rqueue;
+    for (const struct rtattr *item = (const void *)(message + 1); RTA_OK(item, left); item = RTA_NEXT(item, left))
+        if (item->rta_type == INET_DIAG_SKMEMINFO && RTA_PAYLOAD(item) >= (SK_MEMINFO_DROPS + 1) * sizeof(uint32_t))
+            found->drops = ((const uint32_t *)RTA_DATA(item))[SK_MEMINFO_DROPS];
+}
+
 /* The kernel answers within send(), so there is nothing to wait for. */
-static enum lookup answer(uint64_t *cookie) {
+static enum lookup answer(struct member *found) {
     union {
         struct nlmsghdr header;
         char bytes[1024];
@@ -43,36 +55,36 @@ static enum lookup answer(uint64_t *cookie) {
             bool no_ipv6 = error->error == -EINVAL; /* a kernel built without it */
             return error->error == -ENOENT || no_ipv6 ? LOOKUP_MISS : LOOKUP_FAILED;
         }
-        const struct inet_diag_msg *found = NLMSG_DATA(&reply.header);
-        *cookie = (uint64_t)found->id.idiag_cookie[1] << 32 | found->id.idiag_cookie[0];
+        read_found(&reply.header, found);
         return LOOKUP_HIT;
     }
     return LOOKUP_FAILED;
 }
 
-static enum lookup find(struct inet_diag_req_v2 *request, uint64_t *cookie) {
+static enum lookup find(struct inet_diag_req_v2 *request, struct member *found) {
     request->id.idiag_cookie[0] = request->id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
     request->idiag_states = ~0u;
-    return ask(request) ? answer(cookie) : LOOKUP_FAILED;
+    return ask(request) ? answer(found) : LOOKUP_FAILED;
 }
 
 /* The socket that would get a datagram from this source port. UDP look-ups take the remote side as src. */
-enum lookup sock_diag_udp(const struct address *local, uint16_t port, uint16_t source, uint64_t *cookie) {
+enum lookup sock_diag_udp(const struct address *local, uint16_t port, uint16_t source, struct member *found) {
     struct inet_diag_req_v2 request = {.sdiag_family = (uint8_t)local->family, .sdiag_protocol = IPPROTO_UDP};
     request.id.idiag_sport = htons(source);
     request.id.idiag_dport = htons(port);
     request.id.idiag_if = local->interface;
     memcpy(request.id.idiag_dst, local->bytes, sizeof local->bytes);
-    return find(&request, cookie);
+    request.idiag_ext = 1 << (INET_DIAG_SKMEMINFO - 1); /* drops are told nowhere else */
+    return find(&request, found);
 }
 
 enum lookup sock_diag_tcp_listener(const struct address *local, uint16_t port) {
     struct inet_diag_req_v2 request = {.sdiag_family = (uint8_t)local->family, .sdiag_protocol = IPPROTO_TCP};
-    uint64_t cookie;
+    struct member ignored = {0};
     request.id.idiag_sport = htons(port);
     request.id.idiag_if = local->interface;
     memcpy(request.id.idiag_src, local->bytes, sizeof local->bytes);
-    return find(&request, &cookie);
+    return find(&request, &ignored);
 }
 
 /* A missing handler answers like a missing socket: only a socket of our own that is found proves anything. */
@@ -82,14 +94,15 @@ static bool finds_own(const struct address *loopback, const struct sockaddr *add
         struct sockaddr_in6 v6;
     } bound;
     socklen_t bound_size = sizeof bound;
-    uint64_t own = 0, found = 1;
+    struct member found = {0};
+    uint64_t own = 0;
     socklen_t own_size = sizeof own;
     int socket_of_own = socket((int)loopback->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
     bool works = socket_of_own >= 0 && bind(socket_of_own, address, size) == 0 &&
                  getsockname(socket_of_own, (struct sockaddr *)&bound, &bound_size) == 0 &&
                  getsockopt(socket_of_own, SOL_SOCKET, SO_COOKIE, &own, &own_size) == 0 &&
-                 sock_diag_udp(loopback, ntohs(bound.v4.sin_port), 1, &found) == LOOKUP_HIT && own == found;
+                 sock_diag_udp(loopback, ntohs(bound.v4.sin_port), 1, &found) == LOOKUP_HIT && own == found.identity;
     if (socket_of_own >= 0)
         close(socket_of_own);
     return works;

@@ -25,7 +25,7 @@ void sockets_tick(milliseconds moment) {
 
 static enum lookup look(struct group *group, uint16_t port, unsigned place, unsigned source, milliseconds moment) {
     struct member found = {.first_seen = (uint32_t)moment, .source = (uint16_t)source, .place = (uint8_t)place};
-    enum lookup result = sock_diag_udp(address_at(place), port, found.source, &found.identity);
+    enum lookup result = sock_diag_udp(address_at(place), port, found.source, &found);
     if (result == LOOKUP_HIT)
         group_see(group, &found);
     return result;
@@ -36,10 +36,12 @@ static bool members_answer(struct group *group, uint16_t port) {
     bool same = true;
     for (unsigned i = 0; i < group->count; i++) {
         struct member *member = group_at(group, i);
-        uint64_t identity;
-        enum lookup result = sock_diag_udp(address_at(member->place), port, member->source, &identity);
-        member->seen = result == LOOKUP_HIT && identity == member->identity;
-        same = same && member->seen;
+        struct member found = {.place = member->place, .source = member->source};
+        enum lookup result = sock_diag_udp(address_at(member->place), port, member->source, &found);
+        if (result == LOOKUP_HIT && found.identity == member->identity)
+            group_see(group, &found);
+        else
+            same = false;
     }
     return same;
 }
@@ -74,9 +76,9 @@ static bool sample_by_lookup(struct group *group, uint16_t port, milliseconds mo
 }
 
 static bool loopback_is_bound(uint16_t port) {
-    uint64_t cookie;
-    return sock_diag_udp(&address_loopback[0], port, 1, &cookie) == LOOKUP_HIT ||
-           sock_diag_udp(&address_loopback[1], port, 1, &cookie) == LOOKUP_HIT;
+    struct member ignored = {0};
+    return sock_diag_udp(&address_loopback[0], port, 1, &ignored) == LOOKUP_HIT ||
+           sock_diag_udp(&address_loopback[1], port, 1, &ignored) == LOOKUP_HIT;
 }
 
 /* The group's members are those that serve the pod; loopback-only and connected sockets are none of them. */

@@ -37,15 +37,17 @@ void text_log(struct text *text);
 /* arguments.c: the command line. */
 enum action { ACTION_WATCH, ACTION_ONCE, ACTION_DRAIN, ACTION_GRAMMAR, ACTION_VERSION, ACTION_HELP };
 enum probe { PROBE_BOUND, PROBE_NONE };
+enum queue_policy { QUEUE_WARN, QUEUE_OFF, QUEUE_FAIL };
 
 struct options {
     uint16_t tcp_port;
     uint16_t udp_port;
-    enum probe probe;
-    unsigned interval; /* ms */
-    unsigned settle;   /* ms */
-    unsigned rise;
-    unsigned fall;
+    uint8_t probe;      /* enum probe */
+    uint8_t queue;      /* enum queue_policy */
+    uint8_t rise;
+    uint8_t fall;
+    uint32_t interval; /* ms */
+    uint32_t settle;   /* ms */
 };
 
 struct arguments {
@@ -55,11 +57,25 @@ struct arguments {
     struct options ports[MAX_PORTS];
 };
 
-bool arguments_parse(int count, char *const words[], struct arguments *arguments, struct text *fault);
+bool arguments_parse(int word_count, char *const words[], struct arguments *arguments, struct text *fault);
+
+/* queue.c: does the application read its socket? */
+struct queue {
+    uint32_t waiting; /* bytes at the last sample */
+    uint32_t drops;
+    uint32_t drained; /* the highest level from which it was seen to fall */
+    uint32_t stuck;   /* samples in a row without a sign of a reader */
+};
+
+void queue_step(struct queue *queue, uint32_t waiting, uint32_t drops);
+bool queue_is_deaf(const struct queue *queue);
 
 /* group.c: the sockets found on one UDP port, and how long each has been there. */
 struct member {
     uint64_t identity;   /* the kernel's cookie, or the inode where only /proc is there */
+    uint32_t waiting;    /* bytes in its receive queue */
+    uint32_t drops;
+    struct queue queue;
     uint32_t first_seen; /* ms, low bits: read only while the socket is young */
     uint16_t source;     /* a remote port whose look-up answers with this socket */
     uint8_t place;       /* the local address it was found on: an index for address_at() */
@@ -78,6 +94,8 @@ struct member *group_at(const struct group *group, unsigned index);
 void group_begin(struct group *group);
 void group_see(struct group *group, const struct member *found);
 void group_end(struct group *group, uint32_t moment, unsigned settle);
+void group_step_queues(struct group *group);
+unsigned group_deaf(const struct group *group);
 bool group_is_settled(const struct group *group);
 milliseconds group_settles_at(const struct group *group, milliseconds moment, unsigned settle);
 
@@ -115,7 +133,7 @@ extern const struct address address_loopback[2];
 enum lookup { LOOKUP_FAILED, LOOKUP_MISS, LOOKUP_HIT };
 
 bool sock_diag_works(void);
-enum lookup sock_diag_udp(const struct address *local, uint16_t port, uint16_t source, uint64_t *cookie);
+enum lookup sock_diag_udp(const struct address *local, uint16_t port, uint16_t source, struct member *found);
 enum lookup sock_diag_tcp_listener(const struct address *local, uint16_t port);
 
 /* proc_net.c: the same from /proc/net/udp and udp6, where sock_diag is not to be had. */
@@ -125,6 +143,8 @@ struct row {
     uint16_t port;
     enum reach reach;
     uint64_t inode;
+    uint32_t waiting;
+    uint32_t drops;
 };
 
 bool proc_net_row(const char *line, size_t length, struct row *row);
@@ -143,8 +163,10 @@ enum state {
     STATE_UNKNOWN,
     STATE_GREEN,
     STATE_FREE,
+    STATE_UNREAD,
     STATE_NO_SOCKET,
     STATE_LOOPBACK,
+    STATE_DEAF,
     STATE_BLIND,
     STATE_OWNED,
     STATE_DENIED,

@@ -11,7 +11,7 @@
 #define DRAIN_AGAIN 5000 /* ms between two attempts at the name of the drain socket */
 #define DESCRIPTORS 16   /* stdio, netlink, drain and what a sample opens */
 
-static struct port ports[MAX_PORTS];
+static _Alignas(1024) struct port ports[MAX_PORTS]; /* aligned, so that the first ones share a page */
 static unsigned port_count;
 static int drain_listener;
 static bool drained;
@@ -85,20 +85,15 @@ static milliseconds tick(milliseconds moment) {
 /* One poll over the drain socket, the listeners, then the connections. */
 static void wait_and_serve(milliseconds moment, milliseconds due, const sigset_t *waiting) {
     static struct pollfd polled[1 + MAX_PORTS + MAX_CONNECTIONS];
-    static struct port *listening[MAX_PORTS];
-    unsigned listeners = 0;
     long wait = due == NEVER ? DRAIN_AGAIN : due > moment ? (long)(due - moment) : 0;
     const struct timespec timeout = {wait / 1000, wait % 1000 * 1000000};
 
     polled[0] = (struct pollfd){.fd = drain_listener, .events = POLLIN};
-    for (unsigned i = 0; i < port_count; i++)
-        if (ports[i].listener >= 0 && moment >= accept_after) {
-            polled[1 + listeners] = (struct pollfd){.fd = ports[i].listener, .events = POLLIN};
-            listening[listeners++] = &ports[i];
-        }
-    unsigned connections = connections_poll(&polled[1 + listeners]);
+    for (unsigned i = 0; i < port_count; i++) /* a negative descriptor is passed over */
+        polled[1 + i] = (struct pollfd){.fd = moment < accept_after ? -1 : ports[i].listener, .events = POLLIN};
+    unsigned connections = connections_poll(&polled[1 + port_count]);
 
-    int ready = ppoll(polled, 1 + listeners + connections, &timeout, waiting);
+    int ready = ppoll(polled, 1 + port_count + connections, &timeout, waiting);
     if (ready < 0 && errno == EINVAL && !connections_drop_oldest()) {
         /* The limit of descriptors was lowered below the number of ports. */
         const struct timespec rest = {0, REST * 1000000};
@@ -107,9 +102,9 @@ static void wait_and_serve(milliseconds moment, milliseconds due, const sigset_t
     if (ready <= 0)
         return;
     moment = now();
-    connections_serve(&polled[1 + listeners], connections, moment);
-    for (unsigned i = 0; i < listeners; i++)
-        if (polled[1 + i].revents && !connections_accept(listening[i], moment)) {
+    connections_serve(&polled[1 + port_count], connections, moment);
+    for (unsigned i = 0; i < port_count; i++)
+        if (polled[1 + i].revents && !connections_accept(&ports[i], moment)) {
             accept_after = moment + REST;
             connections_drop_oldest();
         }

@@ -34,14 +34,17 @@ static void good_command_lines_are_read(void) {
         const char *line;
         struct options first;
     } table[] = {
-        {"--port 53", {53, 53, PROBE_BOUND, 1000, 500, 1, 1}},
-        {"--port 65535", {65535, 65535, PROBE_BOUND, 1000, 500, 1, 1}},
-        {"--port 53,udp=5353", {53, 5353, PROBE_BOUND, 1000, 500, 1, 1}},
-        {"--port 53,probe=bound", {53, 53, PROBE_BOUND, 1000, 500, 1, 1}},
-        {"--port 53,probe=none", {53, 53, PROBE_NONE, 1000, 500, 1, 1}},
-        {"--port 53,interval=50ms,settle=300s", {53, 53, PROBE_BOUND, 50, 300000, 1, 1}},
-        {"--port 53,interval=300000ms,settle=2s", {53, 53, PROBE_BOUND, 300000, 2000, 1, 1}},
-        {"--port 53,rise=100,fall=3", {53, 53, PROBE_BOUND, 1000, 500, 100, 3}},
+        {"--port 53", {53, 53, PROBE_BOUND, QUEUE_WARN, 1, 1, 1000, 500}},
+        {"--port 65535", {65535, 65535, PROBE_BOUND, QUEUE_WARN, 1, 1, 1000, 500}},
+        {"--port 53,udp=5353", {53, 5353, PROBE_BOUND, QUEUE_WARN, 1, 1, 1000, 500}},
+        {"--port 53,probe=bound", {53, 53, PROBE_BOUND, QUEUE_WARN, 1, 1, 1000, 500}},
+        {"--port 53,probe=none", {53, 53, PROBE_NONE, QUEUE_WARN, 1, 1, 1000, 500}},
+        {"--port 53,interval=50ms,settle=300s", {53, 53, PROBE_BOUND, QUEUE_WARN, 1, 1, 50, 300000}},
+        {"--port 53,interval=300000ms,settle=2s", {53, 53, PROBE_BOUND, QUEUE_WARN, 1, 1, 300000, 2000}},
+        {"--port 53,queue=warn", {53, 53, PROBE_BOUND, QUEUE_WARN, 1, 1, 1000, 500}},
+        {"--port 53,queue=off", {53, 53, PROBE_BOUND, QUEUE_OFF, 1, 1, 1000, 500}},
+        {"--port 53,queue=fail", {53, 53, PROBE_BOUND, QUEUE_FAIL, 1, 1, 1000, 500}},
+        {"--port 53,rise=100,fall=3", {53, 53, PROBE_BOUND, QUEUE_WARN, 100, 3, 1000, 500}},
     };
     for (unsigned i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct arguments arguments;
@@ -50,6 +53,7 @@ static void good_command_lines_are_read(void) {
         CHECK(parse(table[i].line, &arguments, &fault), "%s: %s", table[i].line, fault.bytes);
         CHECK(got->tcp_port == want->tcp_port && got->udp_port == want->udp_port && got->probe == want->probe,
               "%s", table[i].line);
+        CHECK(got->queue == want->queue, "%s", table[i].line);
         CHECK(got->interval == want->interval && got->settle == want->settle, "%s", table[i].line);
         CHECK(got->rise == want->rise && got->fall == want->fall, "%s", table[i].line);
     }
@@ -109,6 +113,8 @@ static void bad_command_lines_are_refused_by_name(void) {
         {"--port 53,udp=1=2", "--port 53,udp=1=2", "udp must be a port number"},
         {"--port 53,probe=", "--port 53,probe=", "probe must be bound or none"},
         {"--port 53,probe=boundless", "--port 53", "probe must be bound or none, not 'boundless'"},
+        {"--port 53,queue=", "--port 53", "queue must be off, warn or fail, not ''"},
+        {"--port 53,queue=failing", "--port 53", "queue must be off, warn or fail, not 'failing'"},
         {"--port 53,interval=49ms", "--port 53", duration},
         {"--port 53,interval=301s", "--port 53", duration},
         {"--port 53,interval=300001ms", "--port 53", duration},
@@ -175,6 +181,8 @@ static void rows_of_proc_net_are_read(void) {
         {"  123: 00000000:15B3 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 ", false, 0, 0, 0},
         {"  123: 00000000:15B3 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 4711 2 0 0", true,
          5555, REACH_POD, 4711},
+        {"  123: 00000000:15B3 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 4711 2 0", false, 0,
+         0, 0},
         {"  123: 0100007F:15B3 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 4711 2 0 0", true,
          5555, REACH_LOOPBACK, 4711},
         {"  123: 0500000A:0035 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 4711 2 0 0", true,
@@ -211,7 +219,7 @@ static void rows_of_proc_net_are_read(void) {
  * "f" found, "s" settled, "m" missing) and the colour after it. */
 static void rise_and_fall_count_samples(void) {
     static const struct {
-        unsigned rise, fall;
+        uint8_t rise, fall;
         const char *samples, *colours;
     } table[] = {
         {1, 1, "+*-*", "rgrg"},
@@ -234,6 +242,41 @@ static void rise_and_fall_count_samples(void) {
             health_step(&health, &options, sample);
             CHECK(health.green == (want == 'g'), "%s at %d", table[i].samples, (int)(at - table[i].samples));
         }
+    }
+}
+
+/* Levels of the queue, one a sample; a capital letter adds a dropped datagram. */
+static void a_socket_is_deaf_when_nobody_reads_it(void) {
+    static const struct {
+        const char *levels;
+        bool deaf;
+    } table[] = {
+        {"aaaaaaaaaaaaaaaaaaaa", false},   /* idle */
+        {"abbbbbbbbb", false},             /* nine samples may be a pause */
+        {"abbbbbbbbbb", true},
+        {"abcdefghijk", true},
+        {"abcdeabcdeabcdeabcdeabcde", false},         /* in batches */
+        {"abcdefaeeeeeeeeeeeeeeee", false},           /* below a level from which it fell */
+        {"abcdefaggggggggggg", true},
+        {"abbbbbbbbbbbba", false},                    /* the reader came back */
+        {"abbbbbbbbbbbbabbbbbbbbbb", true},           /* the end of a deaf spell raises no level */
+        {"zyxwvutsrqponmlkj", false},                 /* falling all the time */
+        {"AAAAAAAAAA", true},                         /* drops alone */
+        {"AAAAAAAAAAa", false},
+        {"AAAAaAAAAaAAAA", false},
+    };
+    for (unsigned i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct queue queue = {0};
+        uint32_t drops = 0;
+        for (const char *at = table[i].levels; *at; at++) {
+            bool drop = *at < 'a';
+            drops += drop;
+            uint32_t level = (uint32_t)(*at - (drop ? 'A' : 'a')) * 768;
+            if (at == table[i].levels)
+                queue.waiting = level;
+            queue_step(&queue, level, drops);
+        }
+        CHECK(queue_is_deaf(&queue) == table[i].deaf, "%s", table[i].levels);
     }
 }
 
@@ -297,6 +340,7 @@ int main(void) {
     sixty_four_ports_fit_and_no_more();
     rows_of_proc_net_are_read();
     rise_and_fall_count_samples();
+    a_socket_is_deaf_when_nobody_reads_it();
     a_group_settles_with_its_oldest_member();
     a_socket_that_was_replaced_starts_anew();
     a_settled_socket_stays_settled_when_the_clock_wraps();

@@ -68,6 +68,7 @@ def test_help_names_every_option(program: Path) -> None:
     for word in (
         "--port",
         "probe=",
+        "queue=",
         "udp=",
         "interval=",
         "settle=",
