@@ -1,0 +1,33 @@
+{{/* Fixed: the webhook configurations are the cluster's, so there is one installation a cluster. */}}
+{{- define "udplb.name" -}}
+udplb
+{{- end -}}
+
+{{- define "udplb.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "udplb.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "udplb.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{ include "udplb.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end -}}
+
+{{/* One of our images, by digest where it is known: include "udplb.image" (list $ "udp-healthcheck") */}}
+{{- define "udplb.image" -}}
+{{- $root := index . 0 -}}
+{{- $name := index . 1 -}}
+{{- $image := $root.Values.image -}}
+{{- with get $image.digests $name -}}
+{{ $image.registry }}/{{ $name }}@{{ . }}
+{{- else -}}
+{{ $image.registry }}/{{ $name }}:{{ $root.Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+
+{{/* The reference that is injected. Our own pods run the same one first. */}}
+{{- define "udplb.sidecarImage" -}}
+{{- .Values.sidecar.image | default (include "udplb.image" (list . "udp-healthcheck")) -}}
+{{- end -}}
