@@ -31,3 +31,20 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "udplb.sidecarImage" -}}
 {{- .Values.sidecar.image | default (include "udplb.image" (list . "udp-healthcheck")) -}}
 {{- end -}}
+
+{{/* The settings file: values that the program reads under the same names. */}}
+{{- define "udplb.settings" -}}
+{{- $settings := dict -}}
+{{- range list "port" "opsPort" "drainSeconds" "owner" "autoMode" "crossZone" "ruleSeverity" "ipFamily" "lbc" "injection" "sidecar" -}}
+{{- $_ := set $settings . (get $.Values .) -}}
+{{- end -}}
+{{- $sidecar := merge (dict "image" (include "udplb.sidecarImage" .)) .Values.sidecar -}}
+{{- toYaml (set $settings "sidecar" $sidecar) -}}
+{{- end -}}
+
+{{- define "udplb.containerSecurityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
