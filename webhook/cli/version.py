@@ -1,0 +1,15 @@
+"""`udplb version`."""
+
+from __future__ import annotations
+
+import typer
+
+from webhook import __version__
+
+app = typer.Typer()
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(f"udplb {__version__}")
