@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
         )
 
 
+@cache
 def rendered_text(*flags: str, namespace: str = "udplb-system") -> str:
     done = helm("template", "udplb", str(CHART), f"--namespace={namespace}", *flags)
     assert done.returncode == 0, done.stderr

@@ -22,11 +22,11 @@ from tests.charts.chart import (
     only,
     refusal,
     rendered,
-    rendered_text,
     strings,
     webhooks,
 )
 from webhook import __version__
+from webhook.settings import load
 
 pytestmark = pytest.mark.chart
 
@@ -96,7 +96,8 @@ def test_helm_lint_finds_nothing(flags: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("flags", MATRIX.values(), ids=MATRIX)
 def test_rendering_twice_gives_the_same(flags: tuple[str, ...]) -> None:
-    assert rendered_text(*flags) == rendered_text(*flags)
+    first, second = (helm("template", "udplb", str(CHART), *flags).stdout for _ in range(2))
+    assert first == second
 
 
 def test_chart_and_program_have_one_version() -> None:
@@ -131,7 +132,10 @@ def test_url_mode_renders_nothing_but_the_webhook_configurations(flags: tuple[st
         ),
         ("--set=tls.mode=certManager", "tls.mode certManager is not built yet: use tls.mode existingSecret"),
         ("--set=tls.mode=self", "udplb certs issue --dir tls --name udplb.udplb-system.svc"),
-        ("--set-string=tls.caBundle=", "tls.caBundle is empty: give the authority that signed the certificate"),
+        (
+            "--set-string=tls.caBundle=",
+            "tls.caBundle is empty: give the authority that signed the certificate",
+        ),
         ("--set=image.registry=", "image.registry is empty: build and push both images with `make push"),
         ("--set=image.registry=", "install a released chart"),
         ("--set-string=tls.caBundle=-----BEGIN PRIVATE KEY-----", "tls.caBundle holds a private key"),
@@ -149,7 +153,9 @@ def test_url_mode_needs_an_authority() -> None:
 
 
 def test_a_private_key_given_by_mistake_is_not_repeated() -> None:
-    assert "c2VjcmV0" not in refusal(*URL_MODE, "--set-string=tls.caBundle=-----BEGIN EC PRIVATE KEY----- c2VjcmV0")
+    assert "c2VjcmV0" not in refusal(
+        *URL_MODE, "--set-string=tls.caBundle=-----BEGIN EC PRIVATE KEY----- c2VjcmV0"
+    )
 
 
 @pytest.mark.parametrize(
@@ -407,6 +413,15 @@ def test_the_settings_file_carries_the_values_under_their_own_names() -> None:
     expected["sidecar"] |= {"image": f"{REGISTRY}/udp-healthcheck:{__version__}"}
     expected |= {"ruleSeverity": {"UDPLB202": "warn"}, "autoMode": {"tcpUdp": "allow"}, "drainSeconds": 7}
     assert settings == expected
+
+
+def test_the_program_takes_the_settings_file_and_its_values_are_the_programs_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(only(rendered(*SERVICE_MODE), "ConfigMap")["data"]["config.yaml"])
+    mounted = {"cert_file": "/tls/tls.crt", "key_file": "/tls/tls.key"}
+    image = f"{REGISTRY}/udp-healthcheck:{__version__}"
+    defaults = load({**mounted, "sidecar_image": image}, environ={})
+    assert load(mounted, environ={}, config=file) == defaults
 
 
 def test_changed_settings_roll_the_webhook_pods() -> None:

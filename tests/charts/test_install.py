@@ -1,0 +1,148 @@
+"""The chart as an installation on a real API server: admission, rights, upgrade and uninstall.
+
+The control plane is not the one that other tests share: this one has webhooks that nobody serves.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.charts.chart import CHART, Manifest, only, rendered
+from tests.lab.control_plane import ControlPlane
+
+pytestmark = [pytest.mark.chart, pytest.mark.cluster]
+
+NAMESPACE = "udplb-system"
+RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
+ACCOUNT = f"system:serviceaccount:{NAMESPACE}:udplb"
+CLUSTER_KINDS = (
+    "mutatingwebhookconfigurations,validatingwebhookconfigurations,clusterroles,clusterrolebindings"
+)
+NAMESPACED_KINDS = (
+    "deployments,services,configmaps,serviceaccounts,poddisruptionbudgets,networkpolicies,secrets"
+)
+
+
+def flags(control_plane: ControlPlane) -> tuple[str, ...]:
+    return (
+        "--set=image.registry=registry.example/games",
+        f"--set-file=tls.caBundle={control_plane.directory / 'ca.crt'}",
+        "--set=networkPolicy.enabled=true",
+    )
+
+
+def helm(control_plane: ControlPlane, verb: str) -> None:
+    chart = [str(CHART), *flags(control_plane)]
+    control_plane.helm(verb, "udplb", f"--namespace={NAMESPACE}", *([] if verb == "uninstall" else chart))
+
+
+def versions(control_plane: ControlPlane) -> dict[str, str]:
+    """The resourceVersion of each object of ours by kind and name."""
+    owned = "--selector=app.kubernetes.io/instance=udplb"
+    items: list[Manifest] = []
+    for kinds in (CLUSTER_KINDS, NAMESPACED_KINDS):
+        listed = control_plane.kubectl("get", kinds, owned, f"--namespace={NAMESPACE}", "--output=json")
+        items += json.loads(listed.stdout)["items"]
+    return {
+        f"{item['kind']}/{item['metadata']['name']}": item["metadata"]["resourceVersion"] for item in items
+    }
+
+
+@pytest.fixture(scope="module")
+def installed() -> Iterator[ControlPlane]:
+    """The chart, installed by helm in a namespace that enforces the `restricted` Pod Security level."""
+    with ControlPlane() as control_plane:
+        control_plane.namespace(NAMESPACE, RESTRICTED)
+        helm(control_plane, "install")
+        yield control_plane
+
+
+def test_the_api_server_takes_every_object_without_a_warning(installed: ControlPlane) -> None:
+    text = installed.helm(
+        "template", "udplb", str(CHART), f"--namespace={NAMESPACE}", *flags(installed)
+    ).stdout
+    without_tests = text.split("# Source: udplb/templates/tests/")[0]
+    done = installed.kubectl(
+        "apply", "--dry-run=server", "--server-side", "--force-conflicts", "-f", "-", stdin=without_tests
+    )
+    assert not done.stderr
+
+
+def test_the_webhook_pods_meet_pod_security_restricted(installed: ControlPlane) -> None:
+    template = only(rendered(*flags(installed)), "Deployment")["spec"]["template"]
+    pod = {"metadata": {**template["metadata"], "name": "udplb-0"}, "spec": template["spec"]}
+    answer = installed.request("POST", f"/api/v1/namespaces/{NAMESPACE}/pods?dryRun=All", pod)
+    assert (answer.status, answer.warnings) == (201, ())
+
+
+def test_the_helm_test_pod_is_admitted_where_pod_security_is_restricted(installed: ControlPlane) -> None:
+    manifests = rendered(*flags(installed))
+    namespace = only(manifests, "Namespace")["metadata"]
+    pod = only(manifests, "Pod")
+    assert pod["metadata"]["namespace"] == namespace["name"]
+    assert namespace["labels"]["udplb/inject"] == "enabled"
+
+    enforcing = {**namespace["labels"], **RESTRICTED}
+    installed.namespace(namespace["name"], enforcing)
+    answer = installed.request("POST", f"/api/v1/namespaces/{namespace['name']}/pods?dryRun=All", pod)
+    assert (answer.status, answer.warnings) == (201, ())
+
+
+def may(control_plane: ControlPlane, verb: str, resource: str, group: str = "") -> bool:
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {
+            "user": ACCOUNT,
+            "groups": ["system:serviceaccounts", "system:authenticated"],
+            "resourceAttributes": {"verb": verb, "group": group, "resource": resource, "namespace": "games"},
+        },
+    }
+    path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+    return bool(control_plane.request("POST", path, review).body["status"]["allowed"])
+
+
+RIGHTS = {
+    "services": {"get", "list", "watch"},
+    "namespaces": {"list", "watch"},
+    "limitranges": {"list", "watch"},
+    "pods": {"list"},
+    "secrets": set(),
+    "configmaps": set(),
+    "events": set(),
+    "serviceaccounts": set(),
+}
+VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
+
+
+@pytest.mark.parametrize("resource", RIGHTS)
+def test_the_account_may_read_what_decisions_need_and_no_more(installed: ControlPlane, resource: str) -> None:
+    assert {verb for verb in VERBS if may(installed, verb, resource)} == RIGHTS[resource]
+
+
+def test_the_account_cannot_change_the_webhook_configurations(installed: ControlPlane) -> None:
+    for resource in ("mutatingwebhookconfigurations", "validatingwebhookconfigurations"):
+        assert not any(may(installed, verb, resource, "admissionregistration.k8s.io") for verb in VERBS)
+
+
+def test_the_pod_list_is_a_right_that_a_value_takes_away(installed: ControlPlane) -> None:
+    role = only(rendered(*flags(installed), "--set=rbac.listPods=false"), "ClusterRole")
+    assert "pods" not in {resource for rule in role["rules"] for resource in rule["resources"]}
+
+
+def test_an_upgrade_to_the_same_values_changes_no_object(installed: ControlPlane) -> None:
+    before = versions(installed)
+    helm(installed, "upgrade")
+    assert versions(installed) == before
+
+
+def test_an_uninstall_leaves_nothing() -> None:
+    with ControlPlane() as control_plane:
+        control_plane.namespace(NAMESPACE, RESTRICTED)
+        helm(control_plane, "install")
+        assert len(versions(control_plane)) == 10
+        helm(control_plane, "uninstall")
+        assert versions(control_plane) == {}
