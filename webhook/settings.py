@@ -65,7 +65,15 @@ def _text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-Quantities = dict[Literal["cpu", "memory"], Annotated[str, BeforeValidator(_text), AfterValidator(_quantity)]]
+def _without_nulls(fields: Any) -> Any:
+    """Null is absent, as Helm's values have it."""
+    if isinstance(fields, dict):
+        return {name: value for name, value in fields.items() if value is not None}
+    return fields
+
+
+Quantity = Annotated[str, BeforeValidator(_text), AfterValidator(_quantity)]
+Quantities = Annotated[dict[Literal["cpu", "memory"], Quantity], BeforeValidator(_without_nulls)]
 RuleCode = Annotated[str, AfterValidator(_rule_code)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -82,10 +90,7 @@ class _Group(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _null_is_absent(cls, fields: Any) -> Any:
-        """As Helm's values have it."""
-        if isinstance(fields, dict):
-            return {name: value for name, value in fields.items() if value is not None}
-        return fields
+        return _without_nulls(fields)
 
 
 class AutoMode(_Group):

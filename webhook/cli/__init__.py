@@ -22,8 +22,11 @@ class Verbs(TyperGroup):
         return list(VERBS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
-        module = VERBS.get(cmd_name)
-        return get_command(import_module(module).app) if module else None
+        if cmd_name not in VERBS:
+            return None
+        command = get_command(import_module(VERBS[cmd_name]).app)
+        command.name = cmd_name
+        return command
 
 
 app = typer.Typer(cls=Verbs, no_args_is_help=True, pretty_exceptions_enable=False)

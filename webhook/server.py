@@ -1,0 +1,217 @@
+"""The composition root: settings to cache, certificate and applications; two servers in one loop; SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import Protocol
+
+import structlog
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+
+from certs.files import CertificateFiles, Refused, Swapped, Unusable
+from webhook import __version__, logs
+from webhook.app import Gate, review_app
+from webhook.handlers import NamespaceGetter, ServiceCache, handlers
+from webhook.metrics import Metrics
+from webhook.ops import ops_app
+from webhook.policy.cluster import Cluster
+from webhook.settings import Settings
+
+BACKLOG = 2048
+KEEP_ALIVE_SECONDS = 120
+"""The API server pools a connection for 90 s; whoever closes first loses the review that crosses the close."""
+UNFINISHED_SECONDS = 5
+"""How long reviews in flight may take after the drain."""
+CERTIFICATE_POLL_SECONDS = 2.0
+GRAMMAR = 1
+"""Version of the sidecar's arguments that we write."""
+
+
+class CannotStart(Exception):
+    """What the operator must change first, in one line."""
+
+
+class Cache(ServiceCache, NamespaceGetter, Protocol):
+    """What is known of the cluster; it starts at once, answers when it is synced, and never gives up."""
+
+    def cluster(self) -> Cluster:
+        """As configured, and with what discovery has found by now."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    @property
+    def unready(self) -> str:
+        """Why it has not synced yet; empty for good once it has."""
+
+    @property
+    def owner_source(self) -> str: ...
+
+
+class _Uvicorn(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are this module's: they begin a drain, not an end."""
+        yield
+
+
+class Server:
+    """Both ports, from the first connection to the end of the drain."""
+
+    def __init__(self, settings: Settings, cache: Cache, certificate: CertificateFiles) -> None:
+        self._settings = settings
+        self._cache = cache
+        self._certificate = certificate
+        self._log = structlog.get_logger()
+        self._stopping = asyncio.Event()
+        self.metrics = Metrics(__version__)
+        self.metrics.certificate(certificate.not_after, swapped=False)
+        self._gate = Gate(lambda: cache.unready, settings.concurrency, settings.body_limit)
+        recorders = (self.metrics, logs.ReviewLog(settings.log_level))
+        reviews = review_app(handlers(cache, cache, cache.cluster), self._gate, recorders)
+        ops = ops_app(self._unready, self.metrics.exposition, self._version)
+        self._reviews = uvicorn_server(reviews, certificate.context)
+        self._ops = uvicorn_server(ops, None)
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, and through the drain. Raises CannotStart."""
+        listening = listen(self._settings.host, self._settings.port, "port")
+        try:
+            ops_listening = listen(self._settings.host, self._settings.ops_port, "opsPort")
+        except CannotStart:
+            listening.close()
+            raise
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        await self._cache.start()
+        polling = asyncio.create_task(self._follow_certificate())
+        ops = asyncio.create_task(self._ops.serve([ops_listening]))
+        reviews = asyncio.create_task(self._reviews.serve([listening]))
+        self._log.info("serving", port=self._settings.port, ops_port=self._settings.ops_port)
+        try:
+            await self._until_drained(reviews, ops)
+        finally:
+            polling.cancel()
+            with suppress(asyncio.CancelledError):
+                await polling
+            await self._cache.stop()
+
+    async def _until_drained(self, reviews: asyncio.Task[None], ops: asyncio.Task[None]) -> None:
+        await self._stopping.wait()
+        self._gate.draining = True
+        self._log.info("draining", seconds=self._settings.drain_seconds)
+        await asyncio.sleep(self._settings.drain_seconds)
+        self._reviews.should_exit = True
+        await reviews
+        self._ops.should_exit = True
+        await ops
+        self._log.info("stopped")
+
+    def _unready(self) -> str:
+        return "draining" if self._gate.draining else self._cache.unready
+
+    def _version(self) -> Mapping[str, object]:
+        owner = self._cache.cluster().owner
+        return {
+            "version": __version__,
+            "owner": owner,
+            "ownerSource": self._cache.owner_source,
+            "grammar": GRAMMAR,
+        }
+
+    async def _follow_certificate(self) -> None:
+        while True:
+            await asyncio.sleep(CERTIFICATE_POLL_SECONDS)
+            match self._certificate.poll(datetime.now(UTC)):
+                case Swapped(not_after):
+                    self.metrics.certificate(not_after, swapped=True)
+                    self._log.info("certificate swapped", not_after=not_after.isoformat())
+                case Refused(reason):
+                    self._log.error("certificate refused, the old one is served on", reason=reason)
+
+
+def uvicorn_server(app: FastAPI, tls: ssl.SSLContext | None) -> _Uvicorn:
+    context: Callable[..., ssl.SSLContext] | None = (lambda *_: tls) if tls else None
+    return _Uvicorn(
+        uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            ssl_context_factory=context,
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=UNFINISHED_SECONDS,
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+        )
+    )
+
+
+def listen(host: str, port: int, setting: str) -> socket.socket:
+    """A listening socket; on all addresses, v4 and v6, where no host is named. Raises CannotStart."""
+    try:
+        if host:
+            family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+        if socket.has_dualstack_ipv6():
+            return socket.create_server(
+                ("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG
+            )
+        return socket.create_server(("", port), backlog=BACKLOG)
+    except OSError as failed:
+        # create_server adds the address to the text of the error, which stands here already
+        named = failed.errno is None or isinstance(failed, socket.gaierror)
+        reason = failed.strerror if named else os.strerror(failed.errno or 0)
+        raise CannotStart(f"{setting}: cannot listen on {host or '*'}:{port}: {reason}") from failed
+
+
+def run(settings: Settings) -> None:
+    """Serve what the settings name, until a signal ends it. Raises CannotStart."""
+    serve(settings, connect(settings))
+
+
+def connect(settings: Settings) -> Cache:
+    """The cache of the cluster that the settings lead to. Raises CannotStart."""
+    from webhook.kube.cache import ClusterCache, NoCluster  # here: tests of the HTTP side have no cluster
+
+    try:
+        return ClusterCache(
+            settings.kubeconfig,
+            settings.cluster(),
+            detect_owner=settings.owner == "detect",
+            detect_family=settings.ip_family == "detect",
+        )
+    except NoCluster as fault:
+        raise CannotStart(f"kubeconfig: {fault}") from fault
+
+
+def serve(settings: Settings, cache: Cache) -> None:
+    """Serve over this cache until a signal ends it. Raises CannotStart."""
+    logs.configure(settings.log_level)
+    if settings.cert_file is None or settings.key_file is None:
+        raise CannotStart("certFile and keyFile: missing")
+    try:
+        certificate = CertificateFiles(settings.cert_file, settings.key_file, datetime.now(UTC))
+    except Unusable as unusable:
+        raise CannotStart(f"certFile, keyFile: {unusable}") from unusable
+
+    async def until_stopped() -> None:
+        await Server(settings, cache, certificate).run()
+
+    uvloop.run(until_stopped())
