@@ -204,14 +204,19 @@ def connect(settings: Settings) -> Cache:
 def serve(settings: Settings, cache: Cache) -> None:
     """Serve over this cache until a signal ends it. Raises CannotStart."""
     logs.configure(settings.log_level)
-    if settings.cert_file is None or settings.key_file is None:
-        raise CannotStart("certFile and keyFile: missing")
-    try:
-        certificate = CertificateFiles(settings.cert_file, settings.key_file, datetime.now(UTC))
-    except Unusable as unusable:
-        raise CannotStart(f"certFile, keyFile: {unusable}") from unusable
+    certificate = prove(settings)
 
     async def until_stopped() -> None:
         await Server(settings, cache, certificate).run()
 
     uvloop.run(until_stopped())
+
+
+def prove(settings: Settings) -> CertificateFiles:
+    """The certificate of the settings, after one handshake with it. Raises CannotStart."""
+    if settings.cert_file is None or settings.key_file is None:
+        raise CannotStart("certFile, keyFile: missing")
+    try:
+        return CertificateFiles(settings.cert_file, settings.key_file, datetime.now(UTC))
+    except Unusable as unusable:
+        raise CannotStart(f"certFile, keyFile: {unusable}") from unusable

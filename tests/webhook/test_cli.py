@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from webhook import settings
+from webhook import server, settings
+from webhook.cli import main
 
 HEAVY = {"fastapi", "uvicorn", "kubernetes", "ruamel"}
 
@@ -67,3 +69,58 @@ def test_a_verb_does_not_wait_for_the_imports_of_another(verb: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert not HEAVY & set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("UDPLB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(sys, "argv", ["udplb"])
+
+
+def outcome(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
+    """The exit code of the command, in this process."""
+    monkeypatch.setattr(sys, "argv", ["udplb", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code
+
+
+@pytest.mark.usefixtures("bare")
+def test_the_file_and_the_environment_reach_the_settings(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    config = tmp_path / "udplb.yaml"
+    config.write_text("owner: aws\n")
+    monkeypatch.setenv("UDPLB_DRAIN_SECONDS", "soon")
+    assert outcome(monkeypatch, "serve", f"--config={config}", "--port=x") == 2
+    said = capsys.readouterr().err
+    assert all(f"udplb serve: {name}: " in said for name in ("owner", "drainSeconds", "port"))
+
+
+@pytest.mark.usefixtures("bare")
+def test_what_keeps_the_server_from_starting_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_settings: settings.Settings) -> None:
+        raise server.CannotStart("port: cannot listen on *:9443: Address already in use")
+
+    monkeypatch.setattr(server, "run", refuse)
+    assert outcome(monkeypatch, "serve", "--cert-file=a", "--key-file=b") == 2
+    assert capsys.readouterr().err == "udplb serve: port: cannot listen on *:9443: Address already in use\n"
+
+
+def test_a_verb_runs_in_this_process_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert outcome(monkeypatch, "version") == 0
+    assert capsys.readouterr().out == "udplb 0.1.0\n"
+    assert outcome(monkeypatch, "--help") == 0
+    assert "serve" in capsys.readouterr().out
+    assert outcome(monkeypatch, "nothing") == 2
+
+
+def test_a_certificate_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
+    loaded = settings.load({"cert_file": str(tmp_path / "a"), "key_file": str(tmp_path / "b")}, {})
+    with pytest.raises(server.CannotStart, match=r"^certFile, keyFile: .*/a: No such file"):
+        server.prove(loaded)
