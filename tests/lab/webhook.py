@@ -87,6 +87,9 @@ class Webhook:
     def start(self) -> None:
         """Start it, for the first time or again at the same address; return when it says that it is ready."""
         command = [*UDPLB, "serve", *self._files(), f"--port={self.port}", f"--ops-port={self.ops_port}"]
+        command.append(
+            "--drain-seconds=0"
+        )  # no load balancer in front; a drill's own flag comes later and wins
         log = self.directory / "webhook.log"
         self._process = Process([*command, *self._flags], log, GRACE_SECONDS, self._environment)
         try:
