@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Generic, TypeVar
+
+Facts = TypeVar("Facts")
 
 AWS_PREFIX = "service.beta.kubernetes.io/aws-load-balancer-"
 DOCS = "docs/rules.md"
@@ -127,3 +130,35 @@ class Waivers:
         if severity is Severity.REJECT and finding.code in self.allowed:
             severity = Severity.WARN
         return replace(finding, severity=severity)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Where a rule is broken: the field, what is wrong there and what to do. Severity is the rule's."""
+
+    field: str
+    reason: str
+    fix: str = ""
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule(Generic[Facts]):
+    """One thing that cannot work, or surprises: data for the docs and one small function over the facts.
+
+    `about` tells people in a paragraph what happens on AWS; `source` says how we know.
+    """
+
+    code: str
+    severity: Severity
+    title: str
+    about: str
+    source: str
+    check: Callable[[Facts], Iterable[Fault]]
+    waivable: bool = True
+
+    def findings(self, facts: Facts) -> Iterator[Finding]:
+        for fault in self.check(facts):
+            yield Finding(
+                self.code, self.severity, fault.field, fault.reason, fault.fix, fault.value, self.waivable
+            )

@@ -1,0 +1,143 @@
+"""One review of a Service: what is left alone, what is set or put back, and what is said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from webhook.policy import gosyntax, keys
+from webhook.policy.cluster import Cluster, Namespace
+from webhook.policy.finding import Action, Decision, Edit, Finding, Severity, Waivers
+from webhook.policy.service.build import build
+from webhook.policy.service.check import check
+from webhook.policy.service.defaults import defaults
+from webhook.policy.service.facts import Facts
+from webhook.policy.service.objects import Service, parse_service
+from webhook.policy.service.owners import Ownership, owner
+from webhook.policy.service.rules import leaving_alone
+from webhook.policy.service.update import restore
+
+Object = Mapping[str, Any]
+
+
+def mutate(
+    raw: Object, old: Object | None, namespace: Namespace, siblings: Sequence[Service], cluster: Cluster
+) -> Decision:
+    """What to set on a Service at CREATE, what to put back at UPDATE, and every finding, early.
+
+    Raises:
+        MalformedObject: a field has another type than the API has.
+    """
+    service, before = _parse(raw, old, namespace)
+    left = _left_alone(raw, old, service, before, cluster)
+    if left is not None:
+        return left
+    if before is None:
+        wanted = defaults(service, namespace, cluster)
+    else:
+        wanted = _put_back(before, service, namespace, cluster)
+    return _judged(service, before, namespace, siblings, cluster, edits=wanted)
+
+
+def validate(
+    raw: Object, old: Object | None, namespace: Namespace, siblings: Sequence[Service], cluster: Cluster
+) -> Decision:
+    """Every finding of the final object, whatever other webhooks made of it.
+
+    Raises:
+        MalformedObject: a field has another type than the API has.
+    """
+    service, before = _parse(raw, old, namespace)
+    left = _left_alone(raw, old, service, before, cluster)
+    if left is not None:
+        return left
+    missing = defaults(service, namespace, cluster) if before is None else ()
+    return _judged(service, before, namespace, siblings, cluster, missing=missing)
+
+
+def _parse(raw: Object, old: Object | None, namespace: Namespace) -> tuple[Service, Service | None]:
+    """The new object and the load balancer that it was before; None where none existed."""
+    service = parse_service(raw, namespace.name)
+    before = parse_service(old, namespace.name) if old is not None else None
+    existed = before is not None and before.type == "LoadBalancer"
+    return service, before if existed else None
+
+
+def _left_alone(
+    raw: Object,
+    old: Object | None,
+    service: Service,
+    before: Service | None,
+    cluster: Cluster,
+) -> Decision | None:
+    """A request that is none of our business, with the reason."""
+    was_deleting = old is not None and bool((old.get("metadata") or {}).get("deletionTimestamp"))
+    if service.deleting or was_deleting:
+        return Decision(reason="deleting")
+    if old is not None and _concerns(raw) == _concerns(old):
+        return Decision(reason="unchanged")
+    if not service.is_udp_load_balancer and not (before is not None and before.is_udp_load_balancer):
+        return Decision(reason="no_udp_port")
+    if service.annotations.get(keys.INJECT) == "false":
+        return Decision(reason="opted_out")
+    if owner(service, cluster) is Ownership.FOREIGN:
+        return Decision(findings=leaving_alone(service, cluster), reason="foreign_class")
+    return None
+
+
+def _concerns(raw: Object) -> tuple[Any, Any, Any]:
+    metadata = raw.get("metadata") or {}
+    return raw.get("spec"), metadata.get("labels") or {}, metadata.get("annotations") or {}
+
+
+def _put_back(before: Service, service: Service, namespace: Namespace, cluster: Cluster) -> tuple[Edit, ...]:
+    return restore(before, service, namespace, cluster) if before.is_udp_load_balancer else ()
+
+
+def _judged(
+    written: Service,
+    before: Service | None,
+    namespace: Namespace,
+    siblings: Sequence[Service],
+    cluster: Cluster,
+    edits: tuple[Edit, ...] = (),
+    missing: tuple[Edit, ...] = (),
+) -> Decision:
+    service = with_edits(written, edits)
+    others = tuple(other for other in siblings if other.name != written.name)
+    facts = Facts(
+        service=service,
+        written=written,
+        old=before,
+        namespace=namespace,
+        cluster=cluster,
+        model=build(service, cluster, others),
+        ownership=owner(service, cluster),
+        siblings=others,
+        edits=edits,
+        missing=missing,
+        new=before is None,
+    )
+    allowed = frozenset(gosyntax.parse_list(written.annotations.get(keys.ALLOW, "")))
+    findings: tuple[Finding, ...] = Waivers(cluster.severities, allowed).apply(check(facts))
+    if any(finding.severity is Severity.REJECT for finding in findings):
+        edits = ()
+    return Decision(edits, findings)
+
+
+def with_edits(service: Service, edits: Sequence[Edit]) -> Service:
+    """The view of the Service after our edits."""
+    annotations = dict(service.annotations)
+    changed: dict[str, Any] = {}
+    for edit in edits:
+        match edit.path:
+            case ("metadata", "annotations", str(key)) if edit.action is Action.REMOVE:
+                annotations.pop(key, None)
+            case ("metadata", "annotations", str(key)):
+                annotations[key] = str(edit.value)
+            case ("spec", "loadBalancerClass"):
+                changed["load_balancer_class"] = edit.value
+            case ("spec", "externalTrafficPolicy"):
+                changed["external_traffic_policy"] = edit.value
+    return replace(service, annotations=annotations, **changed)

@@ -1,0 +1,134 @@
+"""T: what a target is, a pod or a node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from webhook.policy import keys
+from webhook.policy.finding import Fault, Rule, Severity
+from webhook.policy.service.facts import Facts
+from webhook.policy.service.owners import TARGET_TYPES
+from webhook.policy.service.rules.refused import at, refused
+
+NAME = "nlb-target-type"
+BOTH_WAYS = "write ip, or keep instance and set spec.externalTrafficPolicy: Local"
+
+
+def missing(facts: Facts) -> Iterator[Fault]:
+    by_annotation = facts.service.aws("type") == "nlb-ip" and facts.service.load_balancer_class is None
+    if facts.service.aws(NAME) is None and not by_annotation:
+        reason = "without it targets are nodes, and the TCP check hits a UDP node port that nobody opens"
+        yield at(facts, NAME, reason, "write ip (apply again if another webhook removed it)")
+
+
+def misspelt(facts: Facts) -> Iterator[Fault]:
+    written = facts.service.aws(NAME)
+    if written is not None and written not in TARGET_TYPES:
+        reason = f"{written!r} is no target type, and the controller silently takes instance"
+        yield at(facts, NAME, reason, "write ip, in lower case")
+
+
+def instance_unanswered(facts: Facts) -> Iterator[Fault]:
+    """A node's UDP port answers no TCP: only the kube-proxy health port or a node's own port does."""
+    if facts.service.aws(NAME) != "instance" or facts.service.external_traffic_policy == "Local":
+        return
+    udp_node_ports = {port.node_port for port in facts.service.udp_ports}
+    for group in facts.model.target_groups:
+        port = group.health_check.port
+        if group.target_type == "instance" and (port == "traffic-port" or port in udp_node_ports):
+            reason = (
+                "with externalTrafficPolicy: Cluster the TCP check hits a UDP node port that nobody opens"
+            )
+            yield at(facts, NAME, reason, BOTH_WAYS)
+            return
+
+
+def instance_answered_elsewhere(facts: Facts) -> Iterator[Fault]:
+    explicit = facts.service.aws("healthcheck-port")
+    if facts.service.aws(NAME) != "instance" or facts.service.external_traffic_policy == "Local":
+        return
+    if explicit is not None and not any(instance_unanswered(facts)):
+        reason = f"nodes are checked on {explicit}, which says nothing about the UDP server in the pods"
+        yield at(facts, NAME, reason, "write ip to have each pod checked on its own")
+
+
+def two_types(facts: Facts) -> Iterator[Fault]:
+    if facts.service.aws("type") == "nlb-ip" and facts.service.aws(NAME) == "instance":
+        reason = f"{keys.aws('type')}: nlb-ip asks for ip targets, this annotation for instance targets"
+        yield at(facts, NAME, reason, "write ip, or remove the type annotation")
+
+
+def no_selector(facts: Facts) -> Iterator[Fault]:
+    if facts.new and not facts.service.selector:
+        reason = "only endpoints that name a pod are registered as ip targets"
+        yield Fault("spec.selector", reason, "add a selector, or EndpointSlices whose targetRef is a pod")
+
+
+RULES: tuple[Rule[Facts], ...] = (
+    Rule(
+        "UDPLB201",
+        Severity.REJECT,
+        "The target type is not written",
+        "The controller's default is instance: UDP goes to a node port and the TCP check goes to the same number, "
+        "where nobody listens. Every target is red, and the load balancer fails open.",
+        "LBC model_build_target_group.go",
+        missing,
+    ),
+    Rule(
+        "UDPLB202",
+        Severity.REJECT,
+        "The target type is misspelt",
+        "The controller compares exactly. Every word but ip means instance, without an error or an event.",
+        "LBC model_build_target_group.go",
+        misspelt,
+    ),
+    Rule(
+        "UDPLB203",
+        Severity.REJECT,
+        "Nobody answers the check of instance targets",
+        "Instance targets can be healthy with externalTrafficPolicy: Local, where kube-proxy answers an HTTP check "
+        "for each node, or with a check port that a node opens itself.",
+        "LBC model_build_target_group.go; LBC issue 2144",
+        instance_unanswered,
+    ),
+    Rule(
+        "UDPLB204",
+        Severity.REJECT,
+        "Instance targets need node ports",
+        "With allocateLoadBalancerNodePorts: false there is no port on the nodes to send traffic to.",
+        "LBC model_build_target_group.go",
+        refused("UDPLB204", "set the target type to ip, or allow node ports"),
+    ),
+    Rule(
+        "UDPLB205",
+        Severity.WARN,
+        "The check of instance targets does not see the pods",
+        "A check of a node's own port is green as long as the node lives.",
+        "LBC model_build_target_group.go",
+        instance_answered_elsewhere,
+    ),
+    Rule(
+        "UDPLB206",
+        Severity.REJECT,
+        "The controller does not allow ip targets",
+        "The controller was started with the gate EnableIPTargetType off.",
+        "LBC model_build_target_group.go",
+        refused("UDPLB206", "start the controller with EnableIPTargetType=true"),
+    ),
+    Rule(
+        "UDPLB207",
+        Severity.REJECT,
+        "Two target types at once",
+        "type: nlb-ip wins over the target type, so what stands there is not what is built.",
+        "LBC model_build_target_group.go",
+        two_types,
+    ),
+    Rule(
+        "UDPLB209",
+        Severity.WARN,
+        "The Service selects no pods",
+        "Without a selector, and without EndpointSlices that name pods, the target group stays empty.",
+        "LBC pkg/backend/endpoint_resolver.go",
+        no_selector,
+    ),
+)

@@ -1,0 +1,172 @@
+"""Target groups and their health checks, as the controller derives them.
+
+Source: LBC 3.5.0 `pkg/service/model_build_target_group.go`, `pkg/k8s/service_utils.go`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from webhook.policy import gosyntax
+from webhook.policy.cluster import Cluster
+from webhook.policy.service.annotations import AnnotationReader
+from webhook.policy.service.load_balancer import TRAFFIC_PORT, HealthCheck, TargetGroup
+from webhook.policy.service.objects import Service, ServicePort
+
+PRESERVE_CLIENT_IP = "preserve_client_ip.enabled"
+PROXY_PROTOCOL = "proxy_protocol_v2.enabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """What every target group of one load balancer is built from."""
+
+    service: Service
+    cluster: Cluster
+    reader: AnnotationReader
+    ip_address_type: str
+    siblings: tuple[Service, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckDefaults:
+    """The health check of a Service that writes nothing about it."""
+
+    protocol: str = "TCP"
+    port: str = TRAFFIC_PORT
+    path: str = "/"
+    interval: int = 10
+    timeout: int = 10
+    threshold: int = 3
+
+
+def build_target_group(
+    blueprint: Blueprint, port: ServicePort, protocol: str, backend: Service | None = None
+) -> TargetGroup:
+    """The group behind one port; `backend` is another Service that a weighted action names."""
+    service = backend or blueprint.service
+    kind = target_type(blueprint, port, service)
+    check = _health_check(blueprint, service, kind)
+    attributes = _attributes(blueprint.reader, port)
+    if "IPv6" in service.ip_families and blueprint.ip_address_type != "dualstack":
+        says = "unsupported IPv6 configuration, lb not dual-stack"
+        blueprint.reader.refuse("UDPLB651", "spec.ipFamilies", says, ",".join(service.ip_families))
+    if kind == "instance":
+        blueprint.reader.pairs("target-node-labels")
+    blueprint.reader.boolean("multi-cluster-target-group")
+    return TargetGroup(
+        protocol=protocol,
+        target_type=kind,
+        port=_nominal_port(kind, port),
+        target_port=port.target_port,
+        ip_address_type="ipv6" if "IPv6" in service.ip_families else "ipv4",
+        health_check=check,
+        attributes=attributes,
+        service=backend.name if backend else "",
+    )
+
+
+def target_type(blueprint: Blueprint, port: ServicePort, service: Service) -> str:
+    """`ip` where it is written exactly, `instance` for every other word."""
+    reader, cluster = blueprint.reader, blueprint.cluster
+    written = reader.text("nlb-target-type", cluster.default_target_type)
+    if written == "ip" and not cluster.feature_gates.get("EnableIPTargetType", True):
+        says = "unsupported targetType: ip when EnableIPTargetType is false"
+        reader.refuse_annotation("UDPLB206", "nlb-target-type", says)
+    if written == "ip" or reader.text("type") == "nlb-ip":
+        return "ip"
+    if service.type == "ClusterIP":
+        says = f'unsupported service type "ClusterIP" for load balancer target type "{written}"'
+        reader.refuse("UDPLB115", "spec.type", says, service.type)
+    elif port.node_port == 0 and service.allocate_node_ports is False:
+        says = "unable to support instance target type with an unallocated NodePort"
+        reader.refuse("UDPLB204", "spec.allocateLoadBalancerNodePorts", says, "false")
+    return "instance"
+
+
+def _nominal_port(kind: str, port: ServicePort) -> int:
+    if kind == "instance":
+        return port.node_port
+    return port.target_port if isinstance(port.target_port, int) else 1
+
+
+def _health_check(blueprint: Blueprint, service: Service, kind: str) -> HealthCheck:
+    reader = blueprint.reader
+    default = CheckDefaults()
+    if kind == "instance" and service.external_traffic_policy == "Local" and service.type == "LoadBalancer":
+        default = CheckDefaults("HTTP", str(service.health_check_node_port), "/healthz", 10, 6, 2)
+    protocol = reader.text("healthcheck-protocol", default.protocol)
+    if protocol.upper() not in ("TCP", "HTTP", "HTTPS"):
+        says = f"unsupported health check protocol {protocol}"
+        reader.refuse_annotation("UDPLB403", "healthcheck-protocol", says)
+        protocol = default.protocol
+    http = protocol.upper() != "TCP"
+    advanced = blueprint.cluster.feature_gates.get("NLBHealthCheckAdvancedConfig", True)
+    return HealthCheck(
+        protocol=protocol.upper(),
+        path=reader.text("healthcheck-path", default.path) if http else None,
+        success_codes=reader.text("healthcheck-success-codes", "200-399") if http and advanced else None,
+        port=_check_port(reader, service, kind, default.port),
+        interval=reader.int32("healthcheck-interval", default.interval),
+        timeout=reader.int32("healthcheck-timeout", default.timeout) if advanced else default.timeout,
+        healthy_threshold=reader.int32("healthcheck-healthy-threshold", default.threshold),
+        unhealthy_threshold=reader.int32("healthcheck-unhealthy-threshold", default.threshold),
+    )
+
+
+def _check_port(reader: AnnotationReader, service: Service, kind: str, default: str) -> int | str:
+    written = reader.text("healthcheck-port", default)
+    if written == TRAFFIC_PORT:
+        return TRAFFIC_PORT
+    number = gosyntax.parse_int32(written)
+    if number is not None:
+        return number
+    named = next((port for port in service.ports if port.name == written), None)
+    if named is None:
+        says = (
+            f"failed to resolve healthCheckPort: unable to find port {written} "
+            f"on service {service.namespace}/{service.name}"
+        )
+        reader.refuse_annotation("UDPLB405", "healthcheck-port", says)
+        return TRAFFIC_PORT
+    if kind == "instance":
+        return named.node_port
+    if isinstance(named.target_port, str):
+        says = "cannot use named healthCheckPort for IP TargetType when service's targetPort is a named port"
+        reader.refuse_annotation("UDPLB404", "healthcheck-port", says)
+        return TRAFFIC_PORT
+    return named.target_port
+
+
+def _attributes(reader: AnnotationReader, port: ServicePort) -> dict[str, str]:
+    attributes = {PROXY_PROTOCOL: "false"}
+    attributes |= _pairs(reader, "target-group-attributes")
+    own = _pairs(reader, f"target-group-attributes.{port.port}")
+    attributes |= {key: value for key, value in own.items() if value}
+    listed = reader.items("proxy-protocol-per-target-group")
+    if listed is not None:
+        for word in listed:
+            if gosyntax.parse_int32(word) is None:
+                says = f"invalid port number in proxy-protocol-per-target-group: {word}"
+                reader.refuse_annotation("UDPLB506", "proxy-protocol-per-target-group", says)
+        attributes[PROXY_PROTOCOL] = "true" if str(port.port) in listed else "false"
+    if reader.given("proxy-protocol"):
+        written = reader.text("proxy-protocol")
+        if written != "*":
+            says = (
+                f"invalid value {written} for Load Balancer proxy protocol v2 annotation, "
+                "only value currently supported is *"
+            )
+            reader.refuse_annotation("UDPLB504", "proxy-protocol", says)
+        attributes[PROXY_PROTOCOL] = "true"
+    return {key: value for key, value in attributes.items() if value or key != PROXY_PROTOCOL}
+
+
+def _pairs(reader: AnnotationReader, name: str) -> dict[str, str]:
+    pairs = reader.pairs(name)
+    written = pairs.get(PRESERVE_CLIENT_IP)
+    if written is not None and gosyntax.parse_bool(written) is None:
+        reader.refuse_annotation(
+            "UDPLB502", name, f"failed to parse attribute {PRESERVE_CLIENT_IP}={written}"
+        )
+    return pairs
