@@ -11,6 +11,7 @@ from typer.main import get_command
 
 VERBS = {
     "serve": "webhook.cli.serve",
+    "inject": "webhook.cli.inject",
     "certs": "webhook.cli.certs",
     "version": "webhook.cli.version",
 }
