@@ -5,7 +5,6 @@ Source: LBC `pkg/service/config_types.go`, `enhanced_backend_builder.go`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from webhook.policy.finding import annotation_field
@@ -14,6 +13,7 @@ from webhook.policy.service.objects import Service, ServicePort
 from webhook.policy.service.target_groups import Blueprint
 
 WEIGHTS = range(1000)
+NO_CONFIG, INCOMPLETE = "UDPLB353", "UDPLB354"
 
 
 def backends(blueprint: Blueprint, protocol: str, port: int) -> list[tuple[Service, ServicePort]]:
@@ -22,39 +22,41 @@ def backends(blueprint: Blueprint, protocol: str, port: int) -> list[tuple[Servi
     action = blueprint.reader.document(key)
     if action is None:
         return []
-    for code, says in _faults(action):
-        text = blueprint.service.annotations[key]
-        blueprint.reader.refuse(code, annotation_field(key), says, text)
+    fault = _fault(action)
+    if fault is not None:
+        code, says = fault
+        blueprint.reader.refuse(code, annotation_field(key), says, blueprint.service.annotations[key])
         return []
     found = (_lookup(blueprint, group) for group in action["forwardConfig"].get("targetGroups") or ())
     return [backend for backend in found if backend is not None]
 
 
-def _faults(action: Any) -> Iterator[tuple[str, str]]:
+def _fault(action: Any) -> tuple[str, str] | None:
+    """The first thing wrong with an action: the rule's code and the controller's words."""
     if not isinstance(action, dict) or action.get("type") != "forward":
         written = action.get("type", "") if isinstance(action, dict) else ""
-        yield NOT_AN_ACTION, f"unknown action type: {written}"
-        return
+        return NOT_AN_ACTION, f"unknown action type: {written}"
     forward = action.get("forwardConfig")
     if not isinstance(forward, dict):
-        yield "UDPLB353", "controller panic: runtime error: invalid memory address or nil pointer dereference"
-        return
+        return NO_CONFIG, "controller panic: runtime error: invalid memory address or nil pointer dereference"
     groups = forward.get("targetGroups") or []
     if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
-        yield NOT_AN_ACTION, "failed to parse json annotation"
-        return
-    for group in groups:
-        if (group.get("targetGroupARN") is None) == (group.get("serviceName") is None):
-            tuple_fault = "precisely one of targetGroupARN and serviceName can be specified"
-        elif group.get("serviceName") is not None and group.get("servicePort") is None:
-            tuple_fault = "missing servicePort"
-        elif group.get("weight") is not None and group["weight"] not in WEIGHTS:
-            tuple_fault = "target group weight must be between 0 and 999"
-        else:
-            continue
-        yield "UDPLB354", f"invalid ForwardConfig: invalid TargetGroupTuple: {tuple_fault}"
+        return NOT_AN_ACTION, "failed to parse json annotation"
+    for says in map(_tuple_fault, groups):
+        if says:
+            return INCOMPLETE, f"invalid ForwardConfig: invalid TargetGroupTuple: {says}"
     if len(groups) > 1 and any(group.get("weight") is None for group in groups):
-        yield "UDPLB354", "invalid ForwardConfig: weight must be set when routing to multiple target groups"
+        return INCOMPLETE, "invalid ForwardConfig: weight must be set when routing to multiple target groups"
+    return None
+
+
+def _tuple_fault(group: dict[str, Any]) -> str:
+    named, weight = group.get("serviceName"), group.get("weight")
+    if (group.get("targetGroupARN") is None) == (named is None):
+        return "precisely one of targetGroupARN and serviceName can be specified"
+    if named is not None and group.get("servicePort") is None:
+        return "missing servicePort"
+    return "" if weight is None or weight in WEIGHTS else "target group weight must be between 0 and 999"
 
 
 def _lookup(blueprint: Blueprint, group: dict[str, Any]) -> tuple[Service, ServicePort] | None:

@@ -138,6 +138,6 @@ def with_edits(service: Service, edits: Sequence[Edit]) -> Service:
                 annotations[key] = str(edit.value)
             case ("spec", "loadBalancerClass"):
                 changed["load_balancer_class"] = edit.value
-            case ("spec", "externalTrafficPolicy"):
+            case _:
                 changed["external_traffic_policy"] = edit.value
     return replace(service, annotations=annotations, **changed)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from webhook.policy import gosyntax, keys
 from webhook.policy.cluster import Cluster, Namespace, Owner
-from webhook.policy.finding import Edit
+from webhook.policy.finding import Action, Edit
 from webhook.policy.service.build import CROSS_ZONE, merges_tcp_udp
 from webhook.policy.service.load_balancer import TRAFFIC_PORT
 from webhook.policy.service.objects import Service, ServicePort
@@ -19,6 +19,7 @@ from webhook.policy.service.owners import Ownership, intended_owner, load_balanc
 CLASS, TARGET_TYPE, LISTENER = "UDPLB100", "UDPLB200", "UDPLB300"
 CHECK, CROSS_ZONE_CODE, FAMILIES, TRAFFIC_POLICY = "UDPLB400", "UDPLB600", "UDPLB650", "UDPLB750"
 
+DEPRECATED = "cross-zone-load-balancing-enabled"
 SOURCE_NAT = "enable-prefix-for-ipv6-source-nat"
 SHORT_INTERVALS = range(5, 10)
 """Seconds that AWS takes as an interval, but not beside LBC's default timeout of 10."""
@@ -63,9 +64,9 @@ def switches_cross_zone(service: Service) -> dict[str, str]:
     attributes = gosyntax.parse_map(service.aws("attributes") or "")
     if attributes and CROSS_ZONE in attributes:
         spoken["attributes"] = attributes[CROSS_ZONE]
-    old = service.aws("cross-zone-load-balancing-enabled")
+    old = service.aws(DEPRECATED)
     if old is not None:
-        spoken["cross-zone-load-balancing-enabled"] = "true" if gosyntax.parse_bool(old) else "false"
+        spoken[DEPRECATED] = "true" if gosyntax.parse_bool(old) else "false"
     groups = gosyntax.parse_map(service.aws("target-group-attributes") or "")
     if groups and groups.get(CROSS_ZONE) == "false":
         spoken["target-group-attributes"] = "false"
@@ -117,6 +118,9 @@ def _cross_zone(service: Service, auto_mode: bool) -> Iterator[Edit]:
     merged = gosyntax.merge_pair(service.aws("attributes") or "", CROSS_ZONE, "true")
     if merged is not None:
         yield _annotate(CROSS_ZONE_CODE, "attributes", merged)
+        if spoken:
+            path = ("metadata", "annotations", keys.aws(DEPRECATED))
+            yield Edit(CROSS_ZONE_CODE, path, action=Action.REMOVE, says="would move into the attributes")
 
 
 def _can_merge(service: Service, cluster: Cluster, auto_mode: bool) -> bool:

@@ -75,10 +75,7 @@ def target_type(blueprint: Blueprint, port: ServicePort, service: Service) -> st
         reader.refuse_annotation("UDPLB206", "nlb-target-type", says)
     if written == "ip" or reader.text("type") == "nlb-ip":
         return "ip"
-    if service.type == "ClusterIP":
-        says = f'unsupported service type "ClusterIP" for load balancer target type "{written}"'
-        reader.refuse("UDPLB115", "spec.type", says, service.type)
-    elif port.node_port == 0 and service.allocate_node_ports is False:
+    if port.node_port == 0 and service.allocate_node_ports is False:
         says = "unable to support instance target type with an unallocated NodePort"
         reader.refuse("UDPLB204", "spec.allocateLoadBalancerNodePorts", says, "false")
     return "instance"

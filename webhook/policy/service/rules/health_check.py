@@ -75,7 +75,7 @@ def unread_key(facts: Facts) -> Iterator[Fault]:
             if key.startswith(keys.aws("healthcheck-port.")):
                 fix = "write traffic-port, which checks each target group on its own port"
             else:
-                fix = f"did you mean {keys.aws(nearest[0])}?" if nearest else "remove it"
+                fix = f"if you mean it, write {keys.aws(nearest[0])}" if nearest else "remove it"
             yield Fault(annotation_field(key), "no controller reads this annotation", fix, value)
         elif key.startswith(ACTIONS) and key.removeprefix(ACTIONS) not in _listeners(facts):
             fix = f"name a listener of this Service: {', '.join(sorted(_listeners(facts)))}"

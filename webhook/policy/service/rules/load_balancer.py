@@ -56,7 +56,7 @@ def two_schemes(facts: Facts) -> Iterator[Fault]:
 def merged(facts: Facts) -> Iterator[Fault]:
     for edit in facts.edits:
         before = facts.written.aws("attributes")
-        if edit.code == CROSS_ZONE_CODE and before and facts.new:
+        if edit.code == CROSS_ZONE_CODE and edit.value and before and facts.new:
             reason = f"cross-zone was added: {edit.value}"
             yield at(facts, "attributes", reason, "write it into your manifest, so that both agree")
 

@@ -10,7 +10,7 @@ from webhook.policy.finding import Fault, Finding, Rule, Severity, annotation_fi
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.objects import Service
 from webhook.policy.service.owners import LBC_TYPES, Ownership, intended_owner
-from webhook.policy.service.rules.refused import at, refused
+from webhook.policy.service.rules.refused import at
 
 CLASS_FIELD = "spec.loadBalancerClass"
 KEEPABLE = ("loadBalancerClass", "externalTrafficPolicy")
@@ -133,14 +133,6 @@ RULES: tuple[Rule[Facts], ...] = (
         "be changed without replacing it.",
         "LBC model_build_load_balancer.go; legacy controller aws_loadbalancer.go",
         scheme_of_the_legacy_controller,
-    ),
-    Rule(
-        "UDPLB115",
-        Severity.REJECT,
-        "Instance targets need a node port",
-        "A ClusterIP Service has no node ports, so nodes cannot be its targets.",
-        "LBC model_build_target_group.go",
-        refused("UDPLB115", "set the target type to ip, or spec.type to LoadBalancer"),
     ),
     Rule(
         "UDPLB140",

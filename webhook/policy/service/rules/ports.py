@@ -39,19 +39,14 @@ def different_targets(facts: Facts) -> Iterator[Fault]:
     if not merges_tcp_udp(facts.service, facts.cluster):
         return
     for tcp, udp in twins(facts.service):
-        if tcp.target_port != udp.target_port and isinstance(tcp.target_port, isinstance_of(udp)):
+        numbers = isinstance(tcp.target_port, int) and isinstance(udp.target_port, int)
+        if numbers and tcp.target_port != udp.target_port:
             first, second = sorted((tcp, udp), key=facts.service.ports.index)
-            if isinstance(first.target_port, str):
-                continue
             reason = (
                 f"one listener has one target group: {second.protocol} {second.port} would go to "
                 f"targetPort {first.target_port}, not to {second.target_port}"
             )
             yield _at_port(facts, second, reason, "give both the same targetPort, or use two port numbers")
-
-
-def isinstance_of(port: ServicePort) -> type:
-    return str if isinstance(port.target_port, str) else int
 
 
 def named_targets(facts: Facts) -> Iterator[Fault]:

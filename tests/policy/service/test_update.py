@@ -1,0 +1,137 @@
+"""UPDATE: what comes back, what passes without a word, and what must not happen to a live Service."""
+
+from typing import Any
+
+import pytest
+
+from tests.policy.service.services import DNS_TCP, DNS_UDP, LBC, LIVE, OPTED_IN, finished, service
+from webhook.policy import keys
+from webhook.policy.finding import Decision, Severity
+from webhook.policy.service import decision
+
+
+def update(old: dict[str, Any], new: dict[str, Any]) -> Decision:
+    return decision.mutate(new, old, OPTED_IN, (), LBC)
+
+
+def rejected_by(made: Decision) -> set[str]:
+    return {finding.code for finding in made.findings if finding.severity is Severity.REJECT}
+
+
+def test_a_manifest_applied_again_gets_back_what_it_never_held() -> None:
+    restored = {
+        edit.path[-1]: edit.value
+        for edit in update(finished(), service(metadata={"labels": {"a": "b"}})).edits
+    }
+    assert restored == {
+        "loadBalancerClass": "service.k8s.aws/nlb",
+        "externalTrafficPolicy": "Local",
+        keys.aws("nlb-target-type"): "ip",
+        keys.aws("healthcheck-protocol"): "tcp",
+        keys.aws("healthcheck-port"): "traffic-port",
+        keys.aws("attributes"): "load_balancing.cross_zone.enabled=true",
+    }
+
+
+def test_our_pair_returns_into_attributes_that_the_user_changed() -> None:
+    old = finished({"attributes": "a=b,load_balancing.cross_zone.enabled=true"})
+    new = finished({"attributes": "c=d"})
+    edits = update(old, new).edits
+    assert [edit.value for edit in edits] == ["c=d,load_balancing.cross_zone.enabled=true"]
+
+
+def test_another_value_is_the_users_word() -> None:
+    assert update(finished(), finished({"healthcheck-protocol": "http"})).edits == ()
+
+
+def test_a_key_of_the_user_that_is_gone_stays_gone() -> None:
+    old = finished({"healthcheck-protocol": "http", "healthcheck-path": "/"})
+    new = finished()
+    del new["metadata"]["annotations"][keys.aws("healthcheck-protocol")]
+    assert update(old, new).edits == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (finished(), finished(), "unchanged"),
+        (finished(), finished(metadata={"finalizers": ["service.k8s.aws/resources"]}), "unchanged"),
+        (finished(), finished(status=LIVE), "unchanged"),
+        (
+            service(),
+            service({"scheme": "x"}, metadata={"deletionTimestamp": "2026-01-01T00:00:00Z"}),
+            "deleting",
+        ),
+        (
+            service(metadata={"deletionTimestamp": "2026-01-01T00:00:00Z"}),
+            service({"scheme": "x"}),
+            "deleting",
+        ),
+        (service({}, DNS_TCP), service({"scheme": "x"}, DNS_TCP), "no_udp_port"),
+    ],
+    ids=["same", "finalizer", "status", "deleting", "was deleting", "never UDP"],
+)
+def test_these_updates_pass_without_a_word(old: dict[str, Any], new: dict[str, Any], reason: str) -> None:
+    for made in (update(old, new), decision.validate(new, old, OPTED_IN, (), LBC)):
+        assert made == Decision(reason=reason)
+
+
+def test_a_service_that_becomes_a_load_balancer_is_treated_as_new() -> None:
+    made = update(service(type="ClusterIP"), service())
+    assert any(edit.path[-1] == "loadBalancerClass" for edit in made.edits)
+
+
+def test_the_first_udp_port_of_a_load_balancer_is_judged_and_not_mutated() -> None:
+    made = update(service({}, DNS_TCP), service({}, DNS_TCP, DNS_UDP))
+    assert made.edits == ()
+
+
+def test_what_was_bad_before_is_a_warning_until_it_is_edited() -> None:
+    bad = {"healthcheck-protocol": "udp"}
+    made = update(finished(bad), finished(bad, metadata={"labels": {"a": "b"}}))
+    assert not made.rejected
+    assert "UDPLB403" in {finding.code for finding in made.findings}
+    assert rejected_by(update(finished(bad), finished({"healthcheck-protocol": "quic"}))) == {"UDPLB403"}
+
+
+LEGACY = service({"type": "nlb"}, status=LIVE)
+BY_ANNOTATION = service({"type": "external", "nlb-target-type": "ip"}, status=LIVE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        (LEGACY, service({"type": "external", "nlb-target-type": "ip"}), "UDPLB801"),
+        (LEGACY, service({"type": "nlb-ip"}), "UDPLB801"),
+        (BY_ANNOTATION, service({"type": "nlb"}), "UDPLB802"),
+        (BY_ANNOTATION, service(), "UDPLB802"),
+        (BY_ANNOTATION, service({"type": "external", "nlb-target-type": "pod"}), "UDPLB802"),
+        (finished(status=LIVE), finished({"nlb-target-type": "instance"}), "UDPLB807"),
+        (finished(status=LIVE), finished({"scheme": "internet-facing"}), "UDPLB814"),
+        (finished(status=LIVE), finished({"internal": "false"}), "UDPLB814"),
+    ],
+)
+def test_these_changes_of_a_live_service_are_rejected(
+    old: dict[str, Any], new: dict[str, Any], code: str
+) -> None:
+    assert code in rejected_by(update(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (service(), service({"type": "external", "nlb-target-type": "ip"})),
+        (finished(), finished({"scheme": "internet-facing"})),
+        (finished(status=LIVE), finished({"healthcheck-interval": "20"})),
+    ],
+    ids=["nobody had built anything", "not live", "in place"],
+)
+def test_these_changes_are_allowed(old: dict[str, Any], new: dict[str, Any]) -> None:
+    assert not rejected_by(update(old, new))
+
+
+def test_a_service_of_the_legacy_controller_is_only_advised() -> None:
+    made = update(LEGACY, service({"type": "nlb", "healthcheck-protocol": "udp"}, status=LIVE))
+    assert made.edits == ()
+    assert {finding.code for finding in made.findings} == {"UDPLB142"}
+    assert not made.rejected
