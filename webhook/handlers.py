@@ -14,7 +14,7 @@ from webhook.policy.finding import Decision, Severity, shortened
 from webhook.policy.pod import decision as pods
 from webhook.policy.raw import MalformedObject, Raw
 from webhook.policy.service import decision as services
-from webhook.policy.service.demand import Demand
+from webhook.policy.service.demand import Demand, LookupFailed
 from webhook.policy.service.objects import Service
 
 AUDIT = "audit"
@@ -34,14 +34,6 @@ WORKLOADS = frozenset(
 )
 CREATE = frozenset({"CREATE"})
 CREATE_UPDATE = frozenset({"CREATE", "UPDATE"})
-
-
-class LookupFailed(Exception):
-    """The live list gave no answer; `reason` is the skip: `lookup_failed` or `lookup_limited`."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 class NamespaceGetter(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
 
@@ -21,6 +21,7 @@ class Metrics:
 
     def __init__(self, version: str) -> None:
         registry = self.registry = CollectorRegistry()
+        self._gauges: dict[str, Gauge] = {}
         self._reviews = Counter(
             "udplb_reviews",
             "Admission reviews by what came of them.",
@@ -63,9 +64,12 @@ class Metrics:
         if swapped:
             self._rotations.inc()
 
-    def gauge(self, name: str, about: str, value: Callable[[], float]) -> None:
-        """A series that is read where it is asked for."""
-        Gauge(name, about, registry=self.registry).set_function(value)
+    def gauge(self, name: str, about: str, labels: Mapping[str, str], value: Callable[[], float]) -> None:
+        """A series that is read where it is asked for; one name may have several, by its labels."""
+        gauge = self._gauges.get(name)
+        if gauge is None:
+            gauge = self._gauges[name] = Gauge(name, about, list(labels), registry=self.registry)
+        (gauge.labels(**labels) if labels else gauge).set_function(value)
 
     def exposition(self) -> bytes:
         return generate_latest(self.registry)

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Protocol
@@ -55,7 +55,11 @@ class Cache(ServiceCache, NamespaceGetter, Protocol):
         """Why it has not synced yet; empty for good once it has."""
 
     @property
-    def owner_source(self) -> str: ...
+    def owner_source(self) -> str:
+        """`setting` or `detection`."""
+
+    def gauges(self) -> Sequence[tuple[str, str, Mapping[str, str], Callable[[], float]]]:
+        """Name, help, labels and value of what metrics show of the cache."""
 
 
 class _Uvicorn(uvicorn.Server):
@@ -76,6 +80,8 @@ class Server:
         self._stopping = asyncio.Event()
         self.metrics = Metrics(__version__)
         self.metrics.certificate(certificate.not_after, swapped=False)
+        for gauge in cache.gauges():
+            self.metrics.gauge(*gauge)
         self._gate = Gate(lambda: cache.unready, settings.concurrency, settings.body_limit)
         recorders = (self.metrics, logs.ReviewLog(settings.log_level))
         reviews = review_app(handlers(cache, cache, cache.cluster), self._gate, recorders)

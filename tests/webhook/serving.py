@@ -44,6 +44,9 @@ class FewServices:
 
     async def stop(self) -> None: ...
 
+    def gauges(self) -> Sequence[tuple[str, str, Mapping[str, str], Callable[[], float]]]:
+        return [("udplb_cache_services", "Load balancers cached.", {}, lambda: len(self.known))]
+
     def cluster(self) -> Cluster:
         return Cluster(
             sidecar=Sidecar("registry.example/udp-healthcheck:1"), owner=Owner.LBC, version="0.1.0"

@@ -12,10 +12,10 @@ import pytest
 from tests.webhook.reviews import deployment, pod, review, service
 from tests.webhook.serving import ECHO, FewServices
 from webhook.admission import AdmissionRequest, Answer, MalformedReview, decode_review
-from webhook.handlers import Handler, LookupFailed, ServiceDecider, handlers, in_audit
+from webhook.handlers import Handler, ServiceDecider, handlers, in_audit
 from webhook.policy.cluster import Cluster, Namespace, Owner, Sidecar
 from webhook.policy.finding import Decision, Edit, Finding, Severity
-from webhook.policy.service.demand import Demand
+from webhook.policy.service.demand import Demand, LookupFailed
 
 TYPE = "metadata.annotations[service.beta.kubernetes.io/aws-load-balancer-nlb-target-type]"
 REJECTION = Finding("UDPLB202", Severity.REJECT, TYPE, "wrong", "set ip")

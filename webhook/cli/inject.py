@@ -202,7 +202,7 @@ class Release:
         decision = services.mutate(item.raw, old, namespace, siblings, self.cluster)
         counts = decision.edits and not decision.rejected and mode_of(namespace) != AUDIT
         raw = patch.apply(item.raw, patch.operations(item.raw, decision.edits)) if counts else item.raw
-        asked = demand(parse_service(raw, item.namespace), namespace, self.cluster)
+        asked = demand(parse_service(raw, item.namespace), self.cluster)
         if asked:
             self._demands.setdefault(item.namespace, []).append(asked)
         return decision

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.policy.service.services import DNS_TCP, DNS_UDP, GAME, LBC, OPTED_IN, WEB, finished, service
+from tests.policy.service.services import DNS_TCP, DNS_UDP, GAME, LBC, WEB, finished, service
 from webhook.policy import keys
 from webhook.policy.service.demand import Demand
 from webhook.policy.service.demanding import demand
@@ -68,7 +68,7 @@ TABLE: list[tuple[str, dict[str, Any], Demand | None]] = [
 
 @pytest.mark.parametrize(("raw", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
 def test_a_load_balancer_asks(raw: dict[str, Any], expected: Demand | None) -> None:
-    assert demand(parse_service(raw), OPTED_IN, LBC) == expected
+    assert demand(parse_service(raw), LBC) == expected
 
 
 def test_a_demand_selects_by_all_its_labels_and_an_empty_one_selects_nothing() -> None:

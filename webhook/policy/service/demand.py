@@ -37,3 +37,11 @@ class Demand:
     def selects(self, labels: Mapping[str, str]) -> bool:
         """Whether a pod of these labels is behind the Service; an empty selector selects nothing."""
         return bool(self.selector) and all(labels.get(key) == value for key, value in self.selector.items())
+
+
+class LookupFailed(Exception):
+    """The live list gave no answer; `reason` is the skip: `lookup_failed` or `lookup_limited`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from webhook.policy import gosyntax, keys
-from webhook.policy.cluster import Cluster, Namespace
+from webhook.policy.cluster import Cluster
 from webhook.policy.service.build import build
 from webhook.policy.service.demand import Demand
 from webhook.policy.service.load_balancer import TRAFFIC_PORT, UDP_PROTOCOLS
@@ -14,7 +14,7 @@ DELAY = "deregistration_delay.timeout_seconds"
 DEFAULT_DELAY = 300
 
 
-def demand(service: Service, namespace: Namespace, cluster: Cluster) -> Demand | None:  # noqa: ARG001
+def demand(service: Service, cluster: Cluster) -> Demand | None:
     """What the load balancer asks of its pods; None where it is none, or selects nothing.
 
     A foreign, legacy or opted-out Service asks nothing, but its TCP target ports are still in use.
