@@ -1,0 +1,64 @@
+# Development of udplb. `make demo` shows the main job; `make test` proves the project.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/installed
+PYTEST := $(BIN)/python -m pytest --no-header -q
+
+.PHONY: demo test test-fast lint cover programs sidecar docs push clean
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "udplb needs Python 3.11 or newer: install it, or name it with PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+	  { echo "$(PYTHON) has no venv: install it (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@echo "installing the Python side into .venv (once; a minute or two)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# The Go programs of the test control plane build beside the installation.
+demo:
+	@$(PYTHON) -m tests.lab.programs >/dev/null & \
+	$(MAKE) --no-print-directory $(STAMP) && KEEP=$(KEEP) $(BIN)/python -m tests.lab.demo
+
+programs:
+	@$(PYTHON) -m tests.lab.programs
+
+sidecar: $(STAMP)
+	@$(MAKE) --no-print-directory -C sidecar
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test-fast: lint
+	$(PYTEST) tests/policy tests/certs tests/webhook -m "not cluster"
+
+test: programs lint sidecar
+	rm -f .coverage .coverage.*
+	$(PYTEST) --cov --cov-report=
+	$(MAKE) --no-print-directory cover
+
+# The policy and the certificates are covered whole, the rest to nine tenths.
+cover:
+	$(BIN)/coverage report --include='webhook/policy/*,certs/*' --fail-under=100
+	$(BIN)/coverage report --omit='webhook/policy/*,certs/*' --fail-under=90
+
+# What is generated from the rules; a test fails while it is stale.
+docs: $(STAMP)
+	$(BIN)/python -c 'from webhook.policy import catalogue as c; print(c.rules_document(), end="")' > docs/rules.md
+	$(BIN)/python -c 'from webhook.policy import catalogue as c; print(c.annotations_document(), end="")' > docs/annotations.md
+
+# make push REGISTRY=registry.example/team: builds both images and pushes them.
+push:
+	@test -n "$(REGISTRY)" || { echo "name the registry: make push REGISTRY=registry.example/team" >&2; exit 1; }
+	@version=$$($(PYTHON) -c 'import webhook; print(webhook.__version__)') && \
+	docker build --target webhook -t "$(REGISTRY)/udplb:$$version" . && \
+	docker build --target sidecar -t "$(REGISTRY)/udp-healthcheck:$$version" . && \
+	docker push "$(REGISTRY)/udplb:$$version" && docker push "$(REGISTRY)/udp-healthcheck:$$version"
+
+clean:
+	rm -rf .venv sidecar/build .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
