@@ -19,7 +19,8 @@ LIMIT = 7 * 2**20
 @pytest.mark.parametrize("path", PATHS)
 def test_each_path_answers_with_the_uid_it_was_asked_with(running: Running, path: str) -> None:
     kind = {"pods": "Pod", "services": "Service", "workloads": "Deployment"}[path.rpartition("/")[2]]
-    raw = {"Pod": pod(), "Service": service(), "Deployment": deployment()}[kind]
+    mutated = after(service(), running.review("/mutate/services", review(service(), "Service")))
+    raw = {"Pod": pod(), "Service": mutated, "Deployment": deployment()}[kind]
     assert running.review(path, review(raw, kind))["allowed"] is True
 
 
