@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import orjson
 import urllib3
+import yaml
 from kubernetes.client.configuration import Configuration
 from kubernetes.client.rest import RESTClientObject
 from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
@@ -135,7 +136,8 @@ def _configuration(kubeconfig: Path | None) -> Any:
             load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         else:
             load_kube_config(str(kubeconfig), client_configuration=configuration)  # type: ignore[no-untyped-call]
-    except (ConfigException, OSError, ValueError, TypeError, KeyError) as unusable:
+    except (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, KeyError) as unusable:
         where = f"{kubeconfig}" if kubeconfig else "no file is named, and this is no pod with an account"
-        raise NoCluster(f"{where}: {unusable}") from unusable
+        reason = " ".join(str(unusable).split())
+        raise NoCluster(f"{where}: {reason}") from unusable
     return configuration
