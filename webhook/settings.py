@@ -252,7 +252,7 @@ def load(flags: Mapping[str, str], environ: Mapping[str, str], config: Path | No
 
 
 def _read(config: Path) -> dict[str, Any]:
-    import yaml  # type: ignore[import-untyped]  # where there is a file to read
+    import yaml  # where there is a file to read
 
     try:
         read = yaml.safe_load(config.read_bytes())
