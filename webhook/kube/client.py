@@ -108,7 +108,7 @@ class Client:
 
     def _request(self, path: str, query: Query, accept: str, seconds: float) -> urllib3.BaseHTTPResponse:
         headers = {"Accept": accept}
-        token = self._configuration.get_api_key_with_prefix("authorization")
+        token = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         if token:
             headers["Authorization"] = token
         try:
