@@ -52,25 +52,27 @@ def parse_map(text: str) -> dict[str, str] | None:
 
 
 def _split_pairs(text: str) -> list[str]:
+    """The items between commas; the length of an annotation is its author's, so one pass must do."""
     items: list[str] = []
-    current = ""
+    current: list[str] = []
+    end = len(text.rstrip(_SPACE))
+    last_equal = text.rfind("=")
     position = 0
     while position < len(text):
         character = text[position]
-        rest = text[position + 1 :]
-        if character == "\\" and rest:
-            current += rest[0]
+        if character == "\\" and position + 1 < len(text):
+            current.append(text[position + 1])
             position += 2
             continue
-        if character == "," and (following := rest.strip(_SPACE)):
-            items.append(current.strip(_SPACE))
-            if "=" not in following:
-                return [*items, following]
-            current = ""
+        if character == "," and position + 1 < end:
+            items.append("".join(current).strip(_SPACE))
+            if last_equal < position:
+                return [*items, text[position + 1 :].strip(_SPACE)]
+            current = []
         else:
-            current += character
+            current.append(character)
         position += 1
-    return [*items, current.strip(_SPACE)] if current else items
+    return [*items, "".join(current).strip(_SPACE)] if current else items
 
 
 def merge_pair(text: str, key: str, value: str) -> str | None:

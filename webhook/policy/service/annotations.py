@@ -130,6 +130,8 @@ class AnnotationReader:
 
     annotations: Mapping[str, str]
     refused: dict[tuple[str, str], Refusal] = field(default_factory=dict)
+    _maps: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Parsed once, though every target group asks: an annotation may be long and the ports many."""
 
     def refuse(self, code: str, where: str, says: str, value: str = "") -> None:
         """Note that the controller stops here, and with which words."""
@@ -161,8 +163,10 @@ class AnnotationReader:
         return None if text is None else gosyntax.parse_list(text)
 
     def pairs(self, name: str) -> dict[str, str]:
-        says = "failed to parse stringMap annotation, {key}: {text}"
-        return self._parsed(name, gosyntax.parse_map, NOT_A_MAP, says) or {}
+        if name not in self._maps:
+            says = "failed to parse stringMap annotation, {key}: {text}"
+            self._maps[name] = self._parsed(name, gosyntax.parse_map, NOT_A_MAP, says) or {}
+        return dict(self._maps[name])
 
     def document(self, key: str) -> Any:
         """The JSON behind a whole key; None where it is absent or does not parse."""

@@ -9,6 +9,9 @@ from typing import Any
 from webhook.policy import keys
 from webhook.policy.raw import MalformedObject, Raw
 
+MOST_PORTS = 101
+"""More than the 50 listeners of an NLB, TCP and UDP each, so that what lies behind need not be read."""
+
 
 @dataclass(frozen=True, slots=True)
 class ServicePort:
@@ -83,7 +86,7 @@ def parse_service(raw: Mapping[str, Any], namespace: str = "") -> Service:
         labels=metadata.strings("labels"),
         type=spec.text("type") or "ClusterIP",
         load_balancer_class=spec.text("loadBalancerClass") or None,
-        ports=tuple(_parse_port(port) for port in spec.maps("ports")),
+        ports=tuple(_parse_port(port) for port in spec.maps("ports")[:MOST_PORTS]),
         selector=spec.strings("selector"),
         external_traffic_policy=spec.text("externalTrafficPolicy"),
         health_check_node_port=spec.integer("healthCheckNodePort"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -25,6 +26,7 @@ RANGES = (
     ("healthcheck-unhealthy-threshold", range(2, 11)),
 )
 """What AWS takes: seconds and counts. Source: ELBv2 API, CreateTargetGroup."""
+MOST_UNREAD = 8
 PATH_LIMIT = 1024
 CODES = re.compile(r"[2-5]\d\d(-[2-5]\d\d)?(,[2-5]\d\d(-[2-5]\d\d)?)*", re.ASCII)
 
@@ -67,7 +69,12 @@ def explicit_port(facts: Facts) -> int | None:
     return None if written is None or written == TRAFFIC_PORT else gosyntax.parse_int32(written)
 
 
-def unread_key(facts: Facts) -> Iterator[Fault]:
+def unread_keys(facts: Facts) -> Iterator[Fault]:
+    """The first few: finding the nearest real key takes its time, and one object may hold thousands."""
+    return itertools.islice(_unread_keys(facts), MOST_UNREAD)
+
+
+def _unread_keys(facts: Facts) -> Iterator[Fault]:
     """A key of AWS's family that no controller reads: most often a spelling mistake."""
     for key, value in facts.service.annotations.items():
         if key.startswith(AWS_PREFIX) and not _known(key.removeprefix(AWS_PREFIX)):
@@ -217,7 +224,7 @@ RULES: tuple[Rule[Facts], ...] = (
         "A misspelt key has no effect and no event. There is no health check of a single port: traffic-port "
         "checks each target group on its own.",
         "LBC pkg/annotations/constants.go",
-        unread_key,
+        unread_keys,
     ),
     Rule(
         "UDPLB413",

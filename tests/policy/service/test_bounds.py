@@ -1,0 +1,45 @@
+"""A forged Service costs little: what its author can make long is read in one pass, and not for each port."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.policy.service.services import GAME, LBC, OPTED_IN, service
+from webhook.policy.service import decision
+
+
+def judge(raw: dict[str, Any]) -> float:
+    """Processor seconds of one review."""
+    began = time.process_time()
+    decision.mutate(raw, None, OPTED_IN, (), LBC)
+    return time.process_time() - began
+
+
+def ports(count: int) -> list[dict[str, Any]]:
+    return [{"name": f"p{number}", "port": number, "protocol": "UDP"} for number in range(1, count)]
+
+
+LONG: list[tuple[str, Callable[[int], dict[str, Any]]]] = [
+    ("commas", lambda size: service({"attributes": "," * size + "="}, GAME)),
+    ("pairs", lambda size: service({"target-group-attributes": "a=b," * (size // 4) + "c=d"}, GAME)),
+    ("escapes", lambda size: service({"target-group-attributes": "\\,=" * (size // 3)}, GAME)),
+]
+
+
+@pytest.mark.parametrize("make", [make for _, make in LONG], ids=[name for name, _ in LONG])
+def test_a_text_twice_as_long_does_not_cost_four_times_as_much(make: Callable[[int], dict[str, Any]]) -> None:
+    once = min(judge(make(100_000)) for _ in range(3))
+    assert min(judge(make(200_000)) for _ in range(3)) < 3 * once
+
+
+def test_ports_behind_what_an_nlb_can_hold_are_not_read() -> None:
+    made = decision.mutate(service({}, *ports(20_000)), None, OPTED_IN, (), LBC)
+    (finding,) = made.findings
+    assert (finding.code, finding.value) == ("UDPLB323", "101")
+
+
+def test_of_thousands_of_unread_keys_the_first_few_are_named() -> None:
+    made = decision.mutate(service({f"unknown-{n}": "x" for n in range(5_000)}), None, OPTED_IN, (), LBC)
+    assert [finding.code for finding in made.findings] == ["UDPLB411"] * 8
