@@ -1,1 +1,1 @@
-"""What is known of the cluster: lists and watches in threads, immutable snapshots for the reviews."""
+"""What udplb knows of the cluster: the only door to the API server for the admission service."""

@@ -1,59 +1,89 @@
-"""Everything that reviews read of the cluster, joined: `ClusterCache`."""
+"""The cluster as the webhook knows it: three watches, discovery and the live list, behind one object.
+
+Threads fill the stores; a review reads values that are replaced and never changed, and waits for nobody but
+the live list.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import structlog
 
-from webhook.kube import discovery
-from webhook.kube.client import Client, NoCluster
+from webhook.kube.bucket import TokenBucket
+from webhook.kube.client import ApiClient, ApiError, NoCluster, configuration
+from webhook.kube.discovery import Discovered, discover
 from webhook.kube.informer import Informer
-from webhook.kube.live import BURST, DEADLINE_SECONDS, RATE, LiveList, TokenBucket
-from webhook.kube.namespaces import LIMIT_RANGES, METADATA, LimitRangeStore, NamespaceStore
-from webhook.kube.namespaces import PATH as NAMESPACES
-from webhook.kube.services import LOAD_BALANCERS, Entry, ServiceStore, Shelf
-from webhook.kube.services import PATH as SERVICES
+from webhook.kube.live import EMPTY, FAILED, FOUND, LIMITED, LiveLists
+from webhook.kube.namespaces import LIMIT_RANGES, NAMESPACES, LimitRangeStore, NamespaceStore
+from webhook.kube.services import (
+    QUERY,
+    SERVICES,
+    LoadBalancer,
+    NamespaceServices,
+    ServiceStore,
+    demands,
+    read_service,
+)
 from webhook.policy import keys
 from webhook.policy.cluster import Cluster, Namespace
+from webhook.policy.raw import MalformedObject
 from webhook.policy.service.demand import Demand
 from webhook.policy.service.demanding import demand
 from webhook.policy.service.objects import Service
 
 __all__ = ["ClusterCache", "NoCluster"]
 
+LIVE_SECONDS = 1.0
+"""Well inside the webhook's timeout of 5 s."""
+LIVE_RATE = 5.0
+LIVE_BURST = 20
+LIVE_THREADS = 4
+STOP_SECONDS = 2.0
+RESULTS = (FOUND, EMPTY, FAILED, LIMITED)
+
 Gauges = Sequence[tuple[str, str, Mapping[str, str], Callable[[], float]]]
 
 
 class ClusterCache:
-    """One API server's load balancers, namespaces and owner; it never gives up and never goes back.
-
-    Raises:
-        NoCluster: neither a kubeconfig nor an in-cluster account.
-    """
+    """Starts at once, answers when it is synced, and never gives up."""
 
     def __init__(
-        self, kubeconfig: Path | None, cluster: Cluster, *, detect_owner: bool, detect_family: bool
+        self,
+        kubeconfig: Path | None,
+        configured: Cluster,
+        *,
+        detect_owner: bool = True,
+        detect_family: bool = True,
+        live_seconds: float = LIVE_SECONDS,
     ) -> None:
-        self._client = Client(kubeconfig)
-        self._cluster = cluster
-        self._detect_owner, self._detect_family = detect_owner, detect_family
-        self.owner_source = "detection" if detect_owner else "setting"
-        self._services = ServiceStore(partial(demand, cluster=cluster))
-        self._namespaces, self._limit_ranges = NamespaceStore(), LimitRangeStore()
-        self._live = LiveList(self._list, TokenBucket(RATE, BURST, time.monotonic))
-        self._watching = Informer(
-            self._client, SERVICES, self._services, LOAD_BALANCERS, before=self._discover
-        )
-        self._informers = (
-            self._watching,
-            Informer(self._client, NAMESPACES, self._namespaces, accept=METADATA),
+        """Reads credentials, asks nobody yet. Raises NoCluster."""
+        self._client = ApiClient(configuration(kubeconfig))
+        self._detects = (detect_owner, detect_family)
+        self._configured = self._cluster = configured
+        self._discovered: Discovered | None = None
+        self._log = structlog.get_logger()
+        self._services = ServiceStore(self._demand)
+        self._namespaces = NamespaceStore()
+        self._limit_ranges = LimitRangeStore()
+        # Demands stand on what discovery finds, so it comes before each list and watch of Services.
+        self._service_informer = Informer(self._client, SERVICES, self._services, self._detect)
+        self._informers: tuple[Informer[Any], ...] = (
+            self._service_informer,
+            Informer(self._client, NAMESPACES, self._namespaces),
             Informer(self._client, LIMIT_RANGES, self._limit_ranges),
         )
+        self._threads = ThreadPoolExecutor(LIVE_THREADS, "live list")
+        self._live_seconds = live_seconds
+        bucket = TokenBucket(LIVE_RATE, LIVE_BURST, time.monotonic)
+        self._live = LiveLists(self._list_live, bucket, live_seconds)
 
     async def start(self) -> None:
         for informer in self._informers:
@@ -62,70 +92,129 @@ class ClusterCache:
     async def stop(self) -> None:
         for informer in self._informers:
             informer.stop()
+        self._client.close()
+        await self._live.stop()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self._join)
+
+    def _join(self) -> None:
+        for informer in self._informers:
+            informer.join(STOP_SECONDS)
 
     @property
     def unready(self) -> str:
         """Why it has not synced yet; empty for good once it has."""
-        missing = [informer for informer in self._informers if not informer.synced]
-        if not missing:
-            return ""
-        return missing[0].trouble or f"waiting for the first list of {missing[0].path}"
+        for informer in self._informers:
+            if not informer.synced:
+                return f"the cache has not synced yet: {informer.problem or 'listing'}"
+        return ""
 
-    def cluster(self) -> Cluster:
-        return self._cluster
+    @property
+    def synced(self) -> bool:
+        return not self.unready
 
-    def namespace(self, name: str) -> Namespace:
-        return Namespace(name, self._namespaces.labels(name), self._limit_ranges.ranges(name))
+    @property
+    def age(self) -> float:
+        """Seconds since the API server was last heard of, by the watch that has waited longest."""
+        return max(informer.age for informer in self._informers)
 
-    def services(self, namespace: str) -> Sequence[Service]:
-        return self._services.shelf(namespace).services
-
-    def demands(self, namespace: str, labels: Mapping[str, str] | None = None) -> Sequence[Demand]:
-        shelf = self._services.shelf(namespace)
-        return shelf.demands if labels is None else shelf.selecting(labels)
-
-    async def live_demands(self, namespace: str, labels: Mapping[str, str]) -> Sequence[Demand]:
-        """As `demands`, asked now; only of a namespace that is known to have opted in. Raises LookupFailed."""
-        if (self._namespaces.labels(namespace) or {}).get(keys.INJECT) not in keys.MODES:
-            return self.demands(namespace, labels)
-        entries = await self._live.entries(namespace)
-        return Shelf({entry.service.name: entry for entry in entries}).selecting(labels)
+    @property
+    def restarts(self) -> int:
+        """How often a watch broke and was begun again."""
+        return sum(informer.restarts for informer in self._informers)
 
     def gauges(self) -> Gauges:
-        """What metrics show of the cache."""
-        restarts = "Watches that had to begin again."
-        results = ("found", "empty", "lookup_failed", "lookup_limited")
+        """Name, help, labels and value of what metrics show of the cache."""
+        age, restarts = "Since the API server was heard of.", "Watches that broke and were begun again."
+        asked, results = "Reviews that asked for a live list.", self._live.results
         return (
             ("udplb_cache_services", "Load balancers cached.", {}, lambda: len(self._services)),
-            ("udplb_cache_age_seconds", "Since the API server was heard of.", {}, lambda: self._watching.age),
-            ("udplb_watch_restarts_total", restarts, {}, lambda: sum(i.restarts for i in self._informers)),
+            ("udplb_cache_age_seconds", age, {}, lambda: self.age),
+            ("udplb_watch_restarts_total", restarts, {}, lambda: self.restarts),
             *(
-                (
-                    "udplb_live_lists_total",
-                    "Live lists.",
-                    {"result": result},
-                    partial(self._live_lists, result),
-                )
-                for result in results
+                ("udplb_live_lists_total", asked, {"result": result}, partial(results.__getitem__, result))
+                for result in RESULTS
             ),
         )
 
-    def _live_lists(self, result: str) -> float:
-        return self._live.results[result]
+    def cluster(self) -> Cluster:
+        """As configured, and with what discovery has found by now."""
+        return self._cluster
 
-    def _list(self, namespace: str) -> Sequence[Entry]:
+    @property
+    def owner_source(self) -> str:
+        """`setting` or `detection`."""
+        return "detection" if self._detects[0] else "setting"
+
+    def namespace(self, name: str) -> Namespace:
+        labels = self._namespaces.labels(name)
+        limit_ranges = self._limit_ranges.in_namespace(name) if labels else ()
+        return Namespace(name, labels, limit_ranges)
+
+    def services(self, namespace: str) -> Sequence[Service]:
+        return [member.service for member in self._services.in_namespace(namespace).all()]
+
+    def demands(self, namespace: str, labels: Mapping[str, str] | None = None) -> Sequence[Demand]:
+        """What the cached load balancers ask of pods with these labels; of any pod without labels."""
+        return self._demands(self._services.in_namespace(namespace), labels)
+
+    async def live_demands(self, namespace: str, labels: Mapping[str, str]) -> Sequence[Demand]:
+        """The same, asked of the API server now; only for a namespace that is known to have opted in.
+
+        Raises:
+            LookupFailed: no answer in time, or too many questions.
+        """
+        if (self._namespaces.labels(namespace) or {}).get(keys.INJECT) not in keys.MODES:
+            return self.demands(namespace, labels)
+        return self._demands(await self._live.list(namespace), labels)
+
+    def _demands(self, services: NamespaceServices, labels: Mapping[str, str] | None) -> Sequence[Demand]:
+        members = services.all() if labels is None else services.selecting(labels)
+        return demands(members, demand, self._cluster)
+
+    def _demand(self, member: LoadBalancer) -> None:
+        member.demand(demand, self._cluster)
+
+    def _detect(self) -> None:
+        """Fill in what the settings leave to the cluster; the same findings keep the same value. Raises ApiError."""
+        found = discover(self._client)
+        if found == self._discovered:
+            return
+        detect_owner, detect_family = self._detects
+        self._cluster = replace(
+            self._configured,
+            owner=found.owner if detect_owner else self._configured.owner,
+            ipv6=found.ipv6 if detect_family else self._configured.ipv6,
+        )
+        self._discovered = found
+        self._log.info(
+            "cluster",
+            api_server=found.version,
+            owner=self._cluster.owner,
+            owner_source=self.owner_source,
+            ipv6=self._cluster.ipv6,
+        )
+
+    async def _list_live(self, namespace: str) -> NamespaceServices | None:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._threads, self._list_services, namespace, time.monotonic() + self._live_seconds
+        )
+
+    def _list_services(self, namespace: str, ends: float) -> NamespaceServices | None:
         path = f"/api/v1/namespaces/{namespace}/services"
-        items, _version = self._client.list(path, LOAD_BALANCERS, seconds=DEADLINE_SECONDS)
-        return tuple(self._services.entries(items))
-
-    def _discover(self) -> None:
-        found = self._cluster
-        if self._detect_owner:
-            owners = discovery.installed_owners(self._client)
-            found = replace(found, owner=owners[0] if len(owners) == 1 else None)
-        if self._detect_family:
-            found = replace(found, ipv6=discovery.prefers_ipv6(self._client))
-        if not self._watching.synced or found != self._cluster:
-            owner = found.owner or "none: no class will be set"
-            structlog.get_logger().info("owner", owner=owner, source=self.owner_source, ipv6=found.ipv6)
-        self._cluster = found
+        seconds = ends - time.monotonic()
+        members = []
+        try:
+            for page in self._client.list(path, QUERY, seconds=seconds):
+                for raw in page.items:
+                    try:
+                        members.append(read_service(raw))
+                    except MalformedObject as fault:
+                        self._log.warning(
+                            "object kept out, a field has a wrong type", path=path, field=str(fault)
+                        )
+        except ApiError as failed:
+            self._log.warning("live list failed", namespace=namespace, problem=str(failed))
+            return None
+        return NamespaceServices(members)

@@ -1,85 +1,79 @@
-"""The live list: asks the API server where the cache says no, at a bounded pace.
-
-A Service may have been created a moment before its pods. Reviews that wait share one LIST, and a review
-only trusts a LIST that began after it arrived.
-"""
+"""Live lists: asked when the cache says no, shared by the reviews that wait, and few a second."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sized
+from contextlib import suppress
+from typing import Generic, TypeVar
 
-from webhook.kube.client import ApiError
-from webhook.kube.services import Entry
+from webhook.kube.bucket import TokenBucket
 from webhook.policy.service.demand import LookupFailed
 
-DEADLINE_SECONDS = 1.0
-"""Well inside the webhook's timeout."""
-RATE, BURST = 5.0, 20.0
-"""Lists a second over all namespaces, and how many at once after a quiet time."""
+FOUND = "found"
+EMPTY = "empty"
+FAILED = "lookup_failed"
+LIMITED = "lookup_limited"
 
-List = Callable[[str], Sequence[Entry]]
-
-
-class TokenBucket:
-    """How long the next one has to wait: `rate` a second, `burst` after a quiet time."""
-
-    def __init__(self, rate: float, burst: float, clock: Callable[[], float]) -> None:
-        self._rate, self._burst, self._clock = rate, burst, clock
-        self._tokens, self._at = burst, clock()
-
-    def take(self) -> float:
-        """Take a token, on credit where there is none; the seconds until it is due."""
-        now = self._clock()
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate) - 1
-        self._at = now
-        return max(0.0, -self._tokens / self._rate)
+T = TypeVar("T", bound=Sized)
 
 
-class LiveList:
-    """One LIST at a time for a namespace, shared by the reviews that wait for it."""
+class LiveLists(Generic[T]):
+    """At most one list a namespace waits to begin; whoever comes before it begins shares it.
 
-    def __init__(self, entries: List, bucket: TokenBucket, deadline: float = DEADLINE_SECONDS) -> None:
-        self._entries, self._bucket, self._deadline = entries, bucket, deadline
-        self._next: dict[str, asyncio.Task[Sequence[Entry]]] = {}
-        self._running: dict[str, asyncio.Task[Sequence[Entry]]] = {}
+    Source of the rule: a list that began before a review came may lack the Service that the review is about.
+    """
+
+    def __init__(
+        self, fetch: Callable[[str], Awaitable[T | None]], bucket: TokenBucket, deadline: float
+    ) -> None:
+        """`fetch` gives None where it fails; `deadline` is what one review waits, in seconds."""
+        self._fetch = fetch
+        self._bucket = bucket
+        self._deadline = deadline
+        self._waiting: dict[str, asyncio.Task[T | None]] = {}
+        self._running: set[asyncio.Task[T | None]] = set()
         self.results: Counter[str] = Counter()
+        """How the reviews that asked fared."""
 
-    async def entries(self, namespace: str) -> Sequence[Entry]:
-        """The load balancers of the namespace as they are now. Raises LookupFailed."""
-        task = self._next.get(namespace)
-        if task is None:
-            task = self._next[namespace] = asyncio.create_task(self._list(namespace))
-            task.add_done_callback(_retrieve)
+    async def list(self, namespace: str) -> T:
+        """The namespace's list, begun after this call. Raises LookupFailed."""
         try:
-            found = await asyncio.wait_for(asyncio.shield(task), self._deadline)
-        except TimeoutError:
-            waiting = self._next.get(namespace) is task
-            raise self._failed("lookup_limited" if waiting else "lookup_failed") from None
-        except ApiError:
-            raise self._failed("lookup_failed") from None
-        self.results["found" if found else "empty"] += 1
+            found = await self._shared(namespace)
+        except LookupFailed as failed:
+            self.results[failed.reason] += 1
+            raise
+        self.results[FOUND if len(found) else EMPTY] += 1
         return found
 
-    def _failed(self, reason: str) -> LookupFailed:
-        self.results[reason] += 1
-        return LookupFailed(reason)
+    async def _shared(self, namespace: str) -> T:
+        task = self._waiting.get(namespace)
+        if task is None:
+            wait = self._bucket.take(self._deadline)
+            if wait is None:
+                raise LookupFailed(LIMITED)
+            task = asyncio.create_task(self._run(namespace, wait))
+            self._waiting[namespace] = task
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        done, _ = await asyncio.wait((task,), timeout=self._deadline)
+        if not done:
+            raise LookupFailed(LIMITED if self._waiting.get(namespace) is task else FAILED)
+        found = None if task.cancelled() else task.result()
+        if found is None:
+            raise LookupFailed(FAILED)
+        return found
 
-    async def _list(self, namespace: str) -> Sequence[Entry]:
-        running = self._running.get(namespace)
-        if running is not None:
-            await asyncio.wait([running])
-        await asyncio.sleep(self._bucket.take())
-        # From here on the LIST has begun, and whoever arrives waits for the next one.
-        self._running[namespace] = self._next.pop(namespace)
-        try:
-            return await asyncio.to_thread(self._entries, namespace)
-        finally:
-            del self._running[namespace]
+    async def _run(self, namespace: str, wait: float) -> T | None:
+        await asyncio.sleep(wait)
+        del self._waiting[namespace]
+        return await self._fetch(namespace)
 
-
-def _retrieve(task: asyncio.Task[Sequence[Entry]]) -> None:
-    """Nobody may be waiting any more; a failure was counted by those who were."""
-    if not task.cancelled():
-        task.exception()
+    async def stop(self) -> None:
+        """Give up what is under way; its reviews get `lookup_failed`."""
+        for task in tuple(self._running):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        self._waiting.clear()

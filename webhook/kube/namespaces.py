@@ -1,88 +1,89 @@
-"""Namespaces, as metadata only, and the LimitRanges of those that have opted in."""
+"""Namespaces, as metadata only, and the LimitRanges in them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from webhook.kube.client import Item
+from webhook.kube.informer import Collection, Key
 from webhook.policy import keys
 from webhook.policy.cluster import LimitRange
-from webhook.policy.raw import MalformedObject, Raw
+from webhook.policy.raw import Raw
 
-PATH = "/api/v1/namespaces"
-METADATA = (
-    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
-    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
+METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
+NAMESPACES = Collection(
+    "/api/v1/namespaces", accept_list=METADATA.format("List"), accept_watch=METADATA.format("")
 )
-LIMIT_RANGES = "/api/v1/limitranges"
-NO_LABELS: Mapping[str, str] = {}
+LIMIT_RANGES = Collection("/api/v1/limitranges")
+KINDS = ("Container", "Pod")
+
+Labels = Mapping[str, str]
+NO_LABELS: Labels = {}
 
 
 class NamespaceStore:
-    """Labels by namespace; one that has not opted in is known, but without its labels."""
+    """The labels of each namespace that opted in; of the others only that they are there."""
 
     def __init__(self) -> None:
-        self._labels: dict[str, Mapping[str, str]] = {}
+        self._snapshot: Mapping[str, Labels] = {}
 
-    def labels(self, name: str) -> Mapping[str, str] | None:
-        return self._labels.get(name)
+    def labels(self, name: str) -> Labels | None:
+        """None for a namespace that is not held, nothing for one that did not opt in."""
+        return self._snapshot.get(name)
 
-    def replace(self, items: list[Item]) -> None:
-        self._labels = {item["metadata"]["name"]: _kept(item) for item in items}
+    def read(self, raw: Mapping[str, Any]) -> Labels:
+        """Raises MalformedObject."""
+        labels = Raw(raw).map("metadata").strings("labels")
+        return labels if labels.get(keys.INJECT) in keys.MODES else NO_LABELS
 
-    def put(self, item: Item) -> None:
-        self._labels[item["metadata"]["name"]] = _kept(item)
+    def replace(self, objects: Mapping[Key, Labels]) -> None:
+        self._snapshot = {key.name: labels for key, labels in objects.items()}
 
-    def drop(self, item: Item) -> None:
-        self._labels.pop(item["metadata"]["name"], None)
+    def put(self, key: Key, value: Labels) -> None:
+        self._snapshot = {**self._snapshot, key.name: value}
 
-
-def _kept(item: Item) -> Mapping[str, str]:
-    labels: Mapping[str, str] = item["metadata"].get("labels") or NO_LABELS
-    return labels if keys.INJECT in labels else NO_LABELS
+    def remove(self, key: Key) -> None:
+        self._snapshot = {name: labels for name, labels in self._snapshot.items() if name != key.name}
 
 
 class LimitRangeStore:
-    """The bounds of every namespace, by the LimitRange that sets them."""
+    """The limits of each namespace, of all its LimitRanges together, by their names."""
 
     def __init__(self) -> None:
-        self._ranges: dict[str, dict[str, tuple[LimitRange, ...]]] = {}
+        self._objects: dict[Key, tuple[LimitRange, ...]] = {}
+        self._snapshot: Mapping[str, tuple[LimitRange, ...]] = {}
 
-    def ranges(self, namespace: str) -> tuple[LimitRange, ...]:
-        held = self._ranges.get(namespace)
-        return tuple(bound for bounds in held.values() for bound in bounds) if held else ()
+    def in_namespace(self, namespace: str) -> tuple[LimitRange, ...]:
+        return self._snapshot.get(namespace, ())
 
-    def replace(self, items: list[Item]) -> None:
-        grouped: dict[str, dict[str, tuple[LimitRange, ...]]] = {}
-        for item in items:
-            namespace, name = _place(item)
-            grouped.setdefault(namespace, {})[name] = _bounds(item)
-        self._ranges = grouped
-
-    def put(self, item: Item) -> None:
-        namespace, name = _place(item)
-        self._ranges[namespace] = {**self._ranges.get(namespace, {}), name: _bounds(item)}
-
-    def drop(self, item: Item) -> None:
-        namespace, name = _place(item)
-        held = self._ranges.get(namespace, {})
-        self._ranges[namespace] = {key: bounds for key, bounds in held.items() if key != name}
-
-
-def _place(item: Item) -> tuple[str, str]:
-    return item["metadata"]["namespace"], item["metadata"]["name"]
-
-
-def _bounds(item: Item) -> tuple[LimitRange, ...]:
-    try:
+    def read(self, raw: Mapping[str, Any]) -> tuple[LimitRange, ...]:
+        """Raises MalformedObject."""
+        limits = Raw(raw).map("spec").maps("limits")
         return tuple(
             LimitRange(
-                limit.text("type"),
-                limit.strings("min"),
-                limit.strings("max"),
-                limit.strings("maxLimitRequestRatio"),
+                kind=limit.text("type"),
+                min=limit.strings("min"),
+                max=limit.strings("max"),
+                max_ratio=limit.strings("maxLimitRequestRatio"),
             )
-            for limit in Raw(item).map("spec").maps("limits")
+            for limit in limits
+            if limit.text("type") in KINDS
         )
-    except MalformedObject:
-        return ()
+
+    def replace(self, objects: Mapping[Key, tuple[LimitRange, ...]]) -> None:
+        self._objects = dict(objects)
+        self._publish()
+
+    def put(self, key: Key, value: tuple[LimitRange, ...]) -> None:
+        self._objects[key] = value
+        self._publish()
+
+    def remove(self, key: Key) -> None:
+        self._objects.pop(key, None)
+        self._publish()
+
+    def _publish(self) -> None:
+        snapshot: dict[str, tuple[LimitRange, ...]] = {}
+        for key in sorted(self._objects):
+            snapshot[key.namespace] = snapshot.get(key.namespace, ()) + self._objects[key]
+        self._snapshot = snapshot
