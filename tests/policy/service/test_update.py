@@ -68,8 +68,21 @@ def test_a_key_of_the_user_that_is_gone_stays_gone() -> None:
             "deleting",
         ),
         (service({}, DNS_TCP), service({"scheme": "x"}, DNS_TCP), "no_udp_port"),
+        (finished(status=LIVE), service(type="ClusterIP"), "no_udp_port"),
+        (finished(status=LIVE), finished({}, DNS_TCP), "no_udp_port"),
+        (finished({"scheme": "x"}), finished({"scheme": "x"}, plain={keys.INJECT: "false"}), "opted_out"),
     ],
-    ids=["same", "finalizer", "status", "deleting", "was deleting", "never UDP"],
+    ids=[
+        "same",
+        "finalizer",
+        "status",
+        "deleting",
+        "was deleting",
+        "never UDP",
+        "no load balancer any more",
+        "no UDP any more",
+        "break-glass on a bad one",
+    ],
 )
 def test_these_updates_pass_without_a_word(old: dict[str, Any], new: dict[str, Any], reason: str) -> None:
     for made in (update(old, new), decision.validate(new, old, OPTED_IN, (), LBC)):
@@ -135,3 +148,9 @@ def test_a_service_of_the_legacy_controller_is_only_advised() -> None:
     assert made.edits == ()
     assert {finding.code for finding in made.findings} == {"UDPLB142"}
     assert not made.rejected
+
+
+def test_a_live_service_whose_nodes_kube_proxy_answers_for_is_left_in_peace() -> None:
+    by_class: dict[str, Any] = {"loadBalancerClass": "service.k8s.aws/nlb", "externalTrafficPolicy": "Local"}
+    old = service(status=LIVE, **by_class)
+    assert update(old, service(status=LIVE, metadata={"labels": {"a": "b"}}, **by_class)) == Decision()

@@ -193,7 +193,7 @@ def _nat_prefixes(reader: AnnotationReader, ip_address_type: str, source_nat: st
 
 
 def _name(reader: AnnotationReader) -> None:
-    if len(reader.text("name").encode()) > NAME_LIMIT:
+    if len(reader.text("name").encode(errors="surrogatepass")) > NAME_LIMIT:
         says = f"load balancer name cannot be longer than {NAME_LIMIT} characters"
         reader.refuse_annotation("UDPLB612", "name", says)
 

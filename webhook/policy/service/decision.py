@@ -30,7 +30,7 @@ def mutate(
         MalformedObject: a field has another type than the API has.
     """
     service, before = _parse(raw, old, namespace)
-    left = _left_alone(raw, old, service, before, cluster)
+    left = _left_alone(raw, old, service, cluster)
     if left is not None:
         return left
     if before is None:
@@ -49,7 +49,7 @@ def validate(
         MalformedObject: a field has another type than the API has.
     """
     service, before = _parse(raw, old, namespace)
-    left = _left_alone(raw, old, service, before, cluster)
+    left = _left_alone(raw, old, service, cluster)
     if left is not None:
         return left
     missing = defaults(service, namespace, cluster) if before is None else ()
@@ -68,7 +68,6 @@ def _left_alone(
     raw: Object,
     old: Object | None,
     service: Service,
-    before: Service | None,
     cluster: Cluster,
 ) -> Decision | None:
     """A request that is none of our business, with the reason."""
@@ -77,7 +76,7 @@ def _left_alone(
         return Decision(reason="deleting")
     if old is not None and _concerns(raw) == _concerns(old):
         return Decision(reason="unchanged")
-    if not service.is_udp_load_balancer and not (before is not None and before.is_udp_load_balancer):
+    if not service.is_udp_load_balancer:
         return Decision(reason="no_udp_port")
     if service.annotations.get(keys.INJECT) == "false":
         return Decision(reason="opted_out")

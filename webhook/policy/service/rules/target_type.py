@@ -16,7 +16,8 @@ BOTH_WAYS = "write ip, or keep instance and set spec.externalTrafficPolicy: Loca
 
 def missing(facts: Facts) -> Iterator[Fault]:
     by_annotation = facts.service.aws("type") == "nlb-ip" and facts.service.load_balancer_class is None
-    if facts.service.aws(NAME) is None and not by_annotation:
+    answered = not facts.new and facts.service.external_traffic_policy == "Local"
+    if facts.service.aws(NAME) is None and not by_annotation and not answered:
         reason = "without it targets are nodes, and the TCP check hits a UDP node port that nobody opens"
         yield at(facts, NAME, reason, "write ip (apply again if another webhook removed it)")
 

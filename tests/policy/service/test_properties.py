@@ -1,0 +1,142 @@
+"""What holds for every Service, however odd: a decision, a patch that applies, and no second one."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.policy.service.services import LBC, OPTED_IN
+from webhook.patch import apply, operations
+from webhook.policy import keys
+from webhook.policy.raw import MalformedObject
+from webhook.policy.service import decision
+from webhook.policy.service.annotations import ANNOTATIONS
+
+WORDS = st.sampled_from(
+    [
+        *(
+            "",
+            "true",
+            "false",
+            "ip",
+            "instance",
+            "traffic-port",
+            "80",
+            "7777",
+            "0",
+            "10",
+            "5",
+            "a=b",
+            "a=b,",
+            "tcp",
+        ),
+        *(
+            "http",
+            "udp",
+            "nlb",
+            "external",
+            "nlb-ip",
+            "internal",
+            "internet-facing",
+            "dualstack",
+            "on",
+            "off",
+            "*",
+        ),
+        *(
+            "9" * 5000,
+            "NaN",
+            "[1]",
+            '{"type":[]}',
+            '{"type":"forward","forwardConfig":{"targetGroups":[{"weight":[]}]}}',
+        ),
+    ]
+)
+NAMES = st.sampled_from([name if not name.endswith(".") else f"{name}53" for name in ANNOTATIONS]).map(
+    keys.aws
+)
+OTHER_KEYS = st.sampled_from(
+    [keys.KEEP, keys.ALLOW, "service.beta.kubernetes.io/actions.UDP-7777", "else.example/x"]
+)
+PORTS = st.fixed_dictionaries(
+    {"port": st.sampled_from([53, 7777, 80, 0, -5, 10**12])},
+    optional={
+        "protocol": st.sampled_from(["UDP", "TCP", "SCTP", ""]),
+        "targetPort": st.sampled_from([53, 7777, "game", 0, ""]),
+        "nodePort": st.sampled_from([0, 30001]),
+        "name": st.sampled_from(["game", "dns", ""]),
+    },
+)
+SERVICES = st.fixed_dictionaries(
+    {
+        "metadata": st.fixed_dictionaries(
+            {"name": st.just("game"), "unknown": st.just({"kept": [1]})},
+            optional={"annotations": st.dictionaries(NAMES | OTHER_KEYS, WORDS, max_size=6)},
+        ),
+        "spec": st.fixed_dictionaries(
+            {
+                "type": st.just("LoadBalancer"),
+                "ports": st.lists(PORTS, min_size=1, max_size=4),
+                "unknown": st.just(7),
+            },
+            optional={
+                "selector": st.just({"app": "game"}),
+                "externalTrafficPolicy": st.sampled_from(["Local", "Cluster", ""]),
+                "ipFamilies": st.sampled_from([["IPv4"], ["IPv6"], ["IPv4", "IPv6"]]),
+                "loadBalancerClass": st.sampled_from(
+                    ["service.k8s.aws/nlb", "eks.amazonaws.com/nlb", "x.example/y"]
+                ),
+            },
+        ),
+    }
+)
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(SERVICES)
+def test_what_is_set_is_set_once_and_satisfies_the_final_judgement(raw: dict[str, Any]) -> None:
+    made = decision.mutate(raw, None, OPTED_IN, (), LBC)
+    if made.rejected:
+        assert made.edits == ()
+        return
+    after = apply(raw, operations(raw, made.edits))
+    assert decision.mutate(after, None, OPTED_IN, (), LBC).edits == ()
+    assert not decision.validate(after, None, OPTED_IN, (), LBC).rejected
+
+
+@given(SERVICES)
+def test_the_rest_of_the_object_stays_to_the_letter(raw: dict[str, Any]) -> None:
+    made = decision.mutate(raw, None, OPTED_IN, (), LBC)
+    after = apply(copy.deepcopy(raw), operations(raw, made.edits))
+    ours = {edit.path[-1] for edit in made.edits}
+    for part in ("metadata", "spec"):
+        before = {key: value for key, value in raw[part].items() if key not in ours and key != "annotations"}
+        assert {key: after[part][key] for key in before} == before
+    for key, value in (raw["metadata"].get("annotations") or {}).items():
+        assert key in ours or after["metadata"]["annotations"][key] == value
+
+
+@given(SERVICES, SERVICES)
+def test_an_update_ends_in_a_decision_and_a_second_one_is_quiet(
+    old: dict[str, Any], new: dict[str, Any]
+) -> None:
+    made = decision.mutate(new, old, OPTED_IN, (), LBC)
+    after = apply(new, operations(new, made.edits))
+    assert decision.mutate(after, old, OPTED_IN, (), LBC).edits == ()
+
+
+@given(SERVICES, st.sampled_from(["metadata", "spec", "status"]), st.text(max_size=12), JUNK)
+def test_junk_is_called_malformed_or_decided(raw: dict[str, Any], part: str, key: str, junk: Any) -> None:
+    for broken in (raw | {part: junk}, raw | {part: {**raw.get(part, {}), key: junk, "ports": junk}}):
+        for judge in (decision.mutate, decision.validate):
+            try:
+                judge(broken, None, OPTED_IN, (), LBC)
+            except MalformedObject:
+                continue
