@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -39,7 +40,8 @@ class Finding:
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        return self.code, self.field, self.value
+        """The same finding of the old object; a list's items move when others come and go."""
+        return self.code, re.sub(r"\[\d+\]", "[]", self.field), self.value
 
     @property
     def sentence(self) -> str:

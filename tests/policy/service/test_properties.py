@@ -84,6 +84,7 @@ SERVICES = st.fixed_dictionaries(
             },
             optional={
                 "selector": st.just({"app": "game"}),
+                "ipFamilyPolicy": st.sampled_from(["SingleStack", "PreferDualStack", "RequireDualStack"]),
                 "externalTrafficPolicy": st.sampled_from(["Local", "Cluster", ""]),
                 "ipFamilies": st.sampled_from([["IPv4"], ["IPv6"], ["IPv4", "IPv6"]]),
                 "loadBalancerClass": st.sampled_from(

@@ -122,6 +122,7 @@ BY_ANNOTATION = service({"type": "external", "nlb-target-type": "ip"}, status=LI
         (finished(status=LIVE), finished({"nlb-target-type": "instance"}), "UDPLB807"),
         (finished(status=LIVE), finished({"scheme": "internet-facing"}), "UDPLB814"),
         (finished(status=LIVE), finished({"internal": "false"}), "UDPLB814"),
+        (finished({"scheme": "internal"}, status=LIVE), finished({"scheme": "internet-facing"}), "UDPLB814"),
     ],
 )
 def test_these_changes_of_a_live_service_are_rejected(

@@ -113,6 +113,13 @@ ANNOTATIONS = {
     )
 }
 
+
+def read_by(name: str, reader: Reader) -> bool:
+    """Whether this controller reads the annotation; a name with a port behind it by its family."""
+    row = ANNOTATIONS.get(name) or ANNOTATIONS.get(f"{name.partition('.')[0]}.")
+    return row is not None and reader in row.readers
+
+
 SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
 """The one key of the family without `aws-` in it; `spec.loadBalancerSourceRanges` wins over it."""
 ACTIONS = "service.beta.kubernetes.io/actions."
@@ -129,23 +136,31 @@ class AnnotationReader:
     """Reads annotations as LBC does and keeps its refusals, each once, in the order of reading."""
 
     annotations: Mapping[str, str]
+    reader: Reader = Reader.LBC
     refused: dict[tuple[str, str], Refusal] = field(default_factory=dict)
     _maps: dict[str, dict[str, str]] = field(default_factory=dict)
     """Parsed once, though every target group asks: an annotation may be long and the ports many."""
 
     def refuse(self, code: str, where: str, says: str, value: str = "") -> None:
         """Note that the controller stops here, and with which words."""
-        self.refused.setdefault((code, where), Refusal(code, where, value, says))
+        # JSON may escape half a character, which no answer can carry.
+        sayable = says.encode(errors="replace").decode()
+        self.refused.setdefault((code, where), Refusal(code, where, value, sayable))
 
     def refuse_annotation(self, code: str, name: str, says: str) -> None:
         key = keys.aws(name)
         self.refuse(code, annotation_field(key), says, self.annotations.get(key, ""))
 
     def text(self, name: str, default: str = "") -> str:
-        return self.annotations.get(keys.aws(name), default)
+        text = self._written(name)
+        return default if text is None else text
 
     def given(self, name: str) -> bool:
-        return keys.aws(name) in self.annotations
+        return self._written(name) is not None
+
+    def _written(self, name: str) -> str | None:
+        """The value, as far as the controller looks at this annotation at all."""
+        return self.annotations.get(keys.aws(name)) if read_by(name, self.reader) else None
 
     def boolean(self, name: str) -> bool | None:
         """None where the annotation is absent or does not parse."""
@@ -159,7 +174,7 @@ class AnnotationReader:
 
     def items(self, name: str) -> tuple[str, ...] | None:
         """None where the annotation is absent."""
-        text = self.annotations.get(keys.aws(name))
+        text = self._written(name)
         return None if text is None else gosyntax.parse_list(text)
 
     def pairs(self, name: str) -> dict[str, str]:
@@ -182,7 +197,7 @@ class AnnotationReader:
 
     def _parsed(self, name: str, parse: Callable[[str], T | None], code: str, says: str) -> T | None:
         key = keys.aws(name)
-        text = self.annotations.get(key)
+        text = self._written(name)
         if text is None:
             return None
         value = parse(text)

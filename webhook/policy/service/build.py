@@ -16,9 +16,10 @@ from webhook.policy import gosyntax
 from webhook.policy.cluster import Cluster
 from webhook.policy.finding import annotation_field
 from webhook.policy.service import actions
-from webhook.policy.service.annotations import SOURCE_RANGES, AnnotationReader
+from webhook.policy.service.annotations import SOURCE_RANGES, AnnotationReader, Reader
 from webhook.policy.service.load_balancer import Listener, NetworkLoadBalancer
 from webhook.policy.service.objects import Service, ServicePort
+from webhook.policy.service.owners import Ownership, owner
 from webhook.policy.service.target_groups import Blueprint, build_target_group
 
 CROSS_ZONE = "load_balancing.cross_zone.enabled"
@@ -33,7 +34,7 @@ ALPN_POLICIES = ("None", "HTTP1Only", "HTTP2Only", "HTTP2Optional", "HTTP2Prefer
 
 def build(service: Service, cluster: Cluster, siblings: Sequence[Service] = ()) -> NetworkLoadBalancer:
     """The load balancer as far as it can be built; `siblings` serve weighted actions."""
-    reader = AnnotationReader(service.annotations)
+    reader = AnnotationReader(service.annotations, reader_of(service, cluster))
     scheme = _scheme(reader, cluster)
     ip_address_type = _choice(
         reader, "ip-address-type", ("ipv4", "dualstack"), "UDPLB652", "unknown IPAddressType: "
@@ -50,6 +51,11 @@ def build(service: Service, cluster: Cluster, siblings: Sequence[Service] = ()) 
     listeners = _listeners(blueprint)
     refusals = tuple(reader.refused.values())
     return NetworkLoadBalancer(scheme, ip_address_type, source_nat, attributes, listeners, refusals)
+
+
+def reader_of(service: Service, cluster: Cluster) -> Reader:
+    """Whose reading of the annotations counts."""
+    return Reader.AUTO_MODE if owner(service, cluster) is Ownership.AUTO_MODE else Reader.LBC
 
 
 def merges_tcp_udp(service: Service, cluster: Cluster) -> bool:

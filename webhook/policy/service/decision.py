@@ -74,7 +74,7 @@ def _left_alone(
     was_deleting = old is not None and bool((old.get("metadata") or {}).get("deletionTimestamp"))
     if service.deleting or was_deleting:
         return Decision(reason="deleting")
-    if old is not None and _concerns(raw) == _concerns(old):
+    if old is not None and _unchanged(raw, old):
         return Decision(reason="unchanged")
     if not service.is_udp_load_balancer:
         return Decision(reason="no_udp_port")
@@ -83,6 +83,13 @@ def _left_alone(
     if owner(service, cluster) is Ownership.FOREIGN:
         return Decision(findings=leaving_alone(service, cluster), reason="foreign_class")
     return None
+
+
+def _unchanged(raw: Object, old: Object) -> bool:
+    try:
+        return _concerns(raw) == _concerns(old)
+    except RecursionError:  # nested deeper than any Service; parsing then decides
+        return False
 
 
 def _concerns(raw: Object) -> tuple[Any, Any, Any]:

@@ -64,9 +64,9 @@ def switches_cross_zone(service: Service) -> dict[str, str]:
     attributes = gosyntax.parse_map(service.aws("attributes") or "")
     if attributes and CROSS_ZONE in attributes:
         spoken["attributes"] = attributes[CROSS_ZONE]
-    old = service.aws(DEPRECATED)
+    old = gosyntax.parse_bool(service.aws(DEPRECATED) or "")
     if old is not None:
-        spoken[DEPRECATED] = "true" if gosyntax.parse_bool(old) else "false"
+        spoken[DEPRECATED] = "true" if old else "false"
     groups = gosyntax.parse_map(service.aws("target-group-attributes") or "")
     if groups and groups.get(CROSS_ZONE) == "false":
         spoken["target-group-attributes"] = "false"
@@ -135,7 +135,7 @@ def _can_merge(service: Service, cluster: Cluster, auto_mode: bool) -> bool:
 
 
 def _families(service: Service, cluster: Cluster) -> Iterator[Edit]:
-    becomes_ipv6 = cluster.ipv6 and not service.ip_families and not service.ip_family_policy
+    becomes_ipv6 = cluster.ipv6 and not service.ip_families
     address_type = service.aws("ip-address-type")
     if becomes_ipv6 and address_type is None:
         address_type = "dualstack"

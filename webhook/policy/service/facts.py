@@ -48,6 +48,11 @@ class Facts:
         )
 
     @property
+    def targets_nodes(self) -> bool:
+        """The model has instance targets, whatever stands in the annotation."""
+        return any(group.target_type == "instance" for group in self.model.target_groups)
+
+    @property
     def before(self) -> Facts | None:
         """The old object in the same surroundings."""
         return None if self.old is None else self.of(self.old)

@@ -10,20 +10,29 @@ from __future__ import annotations
 from webhook.policy import gosyntax
 from webhook.policy.cluster import Cluster, Namespace
 from webhook.policy.finding import Edit
-from webhook.policy.service.build import CROSS_ZONE
+from webhook.policy.service.build import CROSS_ZONE, build
 from webhook.policy.service.defaults import CLASS, CROSS_ZONE_CODE, defaults
 from webhook.policy.service.objects import Service
+from webhook.policy.service.owners import Ownership, owner
 
 
 def restore(old: Service, new: Service, namespace: Namespace, cluster: Cluster) -> tuple[Edit, ...]:
     """The edits that put back what the update dropped without meaning to."""
-    ours = tuple(
-        edit for edit in defaults(new, namespace, cluster) if edit.code != CLASS and _held(old, edit)
-    )
+    ours: tuple[Edit, ...] = ()
+    if _was_ours(old, cluster):
+        wanted = defaults(new, namespace, cluster)
+        ours = tuple(edit for edit in wanted if edit.code != CLASS and _held(old, edit))
     dropped = old.load_balancer_class
     if dropped is None or new.load_balancer_class is not None:
         return ours
     return (Edit(CLASS, ("spec", "loadBalancerClass"), dropped, says=f"would be kept as {dropped}"), *ours)
+
+
+def _was_ours(old: Service, cluster: Cluster) -> bool:
+    """Only a load balancer with ip targets, of a controller we serve, can hold what we wrote."""
+    if owner(old, cluster) not in (Ownership.LBC, Ownership.AUTO_MODE):
+        return False
+    return all(group.target_type == "ip" for group in build(old, cluster).target_groups)
 
 
 def _held(old: Service, edit: Edit) -> bool:

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 
 from webhook.policy import gosyntax, keys
 from webhook.policy.finding import AWS_PREFIX, Fault, Rule, Severity, annotation_field
-from webhook.policy.service.annotations import ACTIONS, ANNOTATIONS, SOURCE_RANGES
-from webhook.policy.service.defaults import targets_nodes
+from webhook.policy.service.annotations import ACTIONS, ANNOTATIONS, Reader, read_by
+from webhook.policy.service.build import reader_of
+from webhook.policy.service.defaults import TARGET_TYPE
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.load_balancer import TRAFFIC_PORT
 from webhook.policy.service.rules.refused import at, refused
+from webhook.policy.service.rules.target_type import unanswered
 
 PORT = "healthcheck-port"
 PORTS = range(1, 65536)
@@ -38,17 +40,18 @@ def port_out_of_range(facts: Facts) -> Iterator[Fault]:
 
 
 def port_of_a_node(facts: Facts) -> Iterator[Fault]:
+    """Where the targets were nodes and become pods by us; a pod may well listen there itself."""
     number = explicit_port(facts)
-    if number is None or targets_nodes(facts.service):
-        return
-    if number in KUBELET_AND_PROXY or number in NODE_PORTS:
+    made_ip = any(edit.code == TARGET_TYPE for edit in facts.edits)
+    of_a_node = number in KUBELET_AND_PROXY or number in NODE_PORTS
+    if made_ip and of_a_node and number not in {port.target_port for port in facts.service.ports}:
         reason = f"{number} is a port of nodes, and ip targets are pods: every check is refused"
         yield at(facts, PORT, reason, "write traffic-port")
 
 
 def port_nobody_may_serve(facts: Facts) -> Iterator[Fault]:
     number = explicit_port(facts)
-    if number is None or targets_nodes(facts.service) or any(port_of_a_node(facts)):
+    if number is None or facts.targets_nodes or any(port_of_a_node(facts)):
         return
     targets = {port.target_port for port in facts.service.ports}
     if number in PORTS and number not in targets:
@@ -59,7 +62,7 @@ def port_nobody_may_serve(facts: Facts) -> Iterator[Fault]:
 def one_port_for_all(facts: Facts) -> Iterator[Fault]:
     number = explicit_port(facts)
     targets = {port.target_port for port in facts.service.udp_ports}
-    if number is not None and len(targets) > 1 and not targets_nodes(facts.service):
+    if number is not None and len(targets) > 1 and not facts.targets_nodes:
         reason = f"all {len(targets)} UDP ports are checked on {number} alone, so they share one health"
         yield at(facts, PORT, reason, "write traffic-port to have each port checked on its own")
 
@@ -77,23 +80,26 @@ def unread_keys(facts: Facts) -> Iterator[Fault]:
 def _unread_keys(facts: Facts) -> Iterator[Fault]:
     """A key of AWS's family that no controller reads: most often a spelling mistake."""
     for key, value in facts.service.annotations.items():
-        if key.startswith(AWS_PREFIX) and not _known(key.removeprefix(AWS_PREFIX)):
-            nearest = difflib.get_close_matches(key.removeprefix(AWS_PREFIX), ANNOTATIONS, n=1, cutoff=0.5)
-            if key.startswith(keys.aws("healthcheck-port.")):
+        name = key.removeprefix(AWS_PREFIX)
+        if key.startswith(AWS_PREFIX) and not _is_read(facts, name):
+            nearest = difflib.get_close_matches(name, ANNOTATIONS, n=1, cutoff=0.5)
+            if name in ANNOTATIONS or f"{name.partition('.')[0]}." in ANNOTATIONS:
+                fix = "remove it: EKS Auto Mode has no such annotation"
+            elif key.startswith(keys.aws("healthcheck-port.")):
                 fix = "write traffic-port, which checks each target group on its own port"
             else:
                 fix = f"if you mean it, write {keys.aws(nearest[0])}" if nearest else "remove it"
-            yield Fault(annotation_field(key), "no controller reads this annotation", fix, value)
+            yield Fault(annotation_field(key), "no controller of this Service reads it", fix, value)
         elif key.startswith(ACTIONS) and key.removeprefix(ACTIONS) not in _listeners(facts):
             fix = f"name a listener of this Service: {', '.join(sorted(_listeners(facts)))}"
             yield Fault(annotation_field(key), "no listener of this Service reads this action", fix, value)
 
 
-def _known(name: str) -> bool:
-    family, dot, _port = name.partition(".")
-    return (
-        name in ANNOTATIONS or (bool(dot) and f"{family}." in ANNOTATIONS) or keys.aws(name) == SOURCE_RANGES
-    )
+def _is_read(facts: Facts, name: str) -> bool:
+    """By this Service's controller; keys of the legacy controller alone are left in peace, and `type` to UDPLB104."""
+    row = ANNOTATIONS.get(name)
+    in_peace = name == "type" or (row is not None and row.readers == {Reader.LEGACY})
+    return in_peace or read_by(name, reader_of(facts.service, facts.cluster))
 
 
 def _listeners(facts: Facts) -> set[str]:
@@ -149,7 +155,7 @@ def ignored_with_tcp(facts: Facts) -> Iterator[Fault]:
 
 def traffic_port_of_a_node(facts: Facts) -> Iterator[Fault]:
     local = facts.service.external_traffic_policy == "Local"
-    if targets_nodes(facts.service) and local and facts.service.aws(PORT) == TRAFFIC_PORT:
+    if local and facts.targets_nodes and facts.service.aws(PORT) == TRAFFIC_PORT and unanswered(facts):
         reason = "with instance targets it is the UDP node port, where nobody answers"
         yield at(facts, PORT, reason, "remove it, and kube-proxy answers on its health port")
 

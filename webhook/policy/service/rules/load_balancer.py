@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from webhook.policy import gosyntax, keys
 from webhook.policy.cluster import Owner
 from webhook.policy.finding import Fault, Rule, Severity
-from webhook.policy.service.defaults import CROSS_ZONE_CODE, switches_cross_zone, targets_nodes
+from webhook.policy.service.defaults import CROSS_ZONE_CODE, switches_cross_zone
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.rules.refused import at, refused
 
@@ -16,7 +16,7 @@ DELETION_PROTECTION = "deletion_protection.enabled"
 
 
 def cross_zone_off(facts: Facts) -> Iterator[Fault]:
-    if targets_nodes(facts.service) or any(cross_zone_both(facts)):
+    if facts.targets_nodes or any(cross_zone_both(facts)):
         return
     spoken = switches_cross_zone(facts.service)
     reason = "cross-zone balancing is off: a client whose zone loses its pods loses the service"
@@ -48,7 +48,8 @@ def deletion_protection(facts: Facts) -> Iterator[Fault]:
 def two_schemes(facts: Facts) -> Iterator[Fault]:
     scheme = facts.service.aws("scheme")
     internal = gosyntax.parse_bool(facts.service.aws("internal") or "")
-    if scheme in ("internal", "internet-facing") and internal is (scheme != "internal"):
+    read = facts.meant_for is not Owner.AUTO_MODE
+    if read and scheme in ("internal", "internet-facing") and internal is (scheme != "internal"):
         reason = f"it contradicts {keys.aws('scheme')}: {scheme}, which wins"
         yield at(facts, "internal", reason, "remove it")
 

@@ -8,7 +8,7 @@ from webhook.policy import gosyntax, keys
 from webhook.policy.cluster import Owner
 from webhook.policy.finding import Fault, Rule, Severity
 from webhook.policy.service.build import merges_tcp_udp
-from webhook.policy.service.defaults import targets_nodes, twins
+from webhook.policy.service.defaults import twins
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.objects import ServicePort
 from webhook.policy.service.rules.refused import at, refused
@@ -80,11 +80,11 @@ def too_many(facts: Facts) -> Iterator[Fault]:
     count = len({port.port for port in facts.service.ports})
     if count > LISTENERS:
         reason = f"{count} listeners, and one NLB has {LISTENERS} at most"
-        yield Fault("spec.ports", reason, "split the Service", str(count))
+        yield Fault("spec.ports", reason, "split the Service")
 
 
 def health_of_a_merged_port(facts: Facts) -> Iterator[Fault]:
-    if not facts.new or targets_nodes(facts.service) or not merges_tcp_udp(facts.service, facts.cluster):
+    if not facts.new or facts.targets_nodes or not merges_tcp_udp(facts.service, facts.cluster):
         return
     for _tcp, udp in twins(facts.service):
         reason = (

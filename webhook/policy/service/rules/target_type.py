@@ -7,48 +7,59 @@ from collections.abc import Iterator
 from webhook.policy import keys
 from webhook.policy.finding import Fault, Rule, Severity
 from webhook.policy.service.facts import Facts
+from webhook.policy.service.load_balancer import TRAFFIC_PORT
 from webhook.policy.service.owners import TARGET_TYPES
 from webhook.policy.service.rules.refused import at, refused
 
 NAME = "nlb-target-type"
+ONLY_UDP = ("UDP", "QUIC")
 BOTH_WAYS = "write ip, or keep instance and set spec.externalTrafficPolicy: Local"
 
 
 def missing(facts: Facts) -> Iterator[Fault]:
-    by_annotation = facts.service.aws("type") == "nlb-ip" and facts.service.load_balancer_class is None
-    answered = not facts.new and facts.service.external_traffic_policy == "Local"
-    if facts.service.aws(NAME) is None and not by_annotation and not answered:
+    if facts.service.aws(NAME) is None and facts.targets_nodes and (facts.new or unanswered(facts)):
         reason = "without it targets are nodes, and the TCP check hits a UDP node port that nobody opens"
         yield at(facts, NAME, reason, "write ip (apply again if another webhook removed it)")
 
 
 def misspelt(facts: Facts) -> Iterator[Fault]:
     written = facts.service.aws(NAME)
-    if written is not None and written not in TARGET_TYPES:
+    if written is not None and written not in TARGET_TYPES and facts.targets_nodes:
         reason = f"{written!r} is no target type, and the controller silently takes instance"
         yield at(facts, NAME, reason, "write ip, in lower case")
 
 
+def unanswered(facts: Facts) -> bool:
+    """The check hits a UDP node port where no TCP is served.
+
+    The TCP twin of a merged port has the same node port, and kube-proxy serves it. A node port of 0 is
+    not allocated yet.
+    """
+    tcp = {port.node_port for port in facts.service.ports if port.protocol == "TCP"}
+    silent = {port.node_port for port in facts.service.udp_ports} - tcp - {0}
+    return any(
+        group.target_type == "instance"
+        and (
+            group.health_check.port in silent
+            or (group.health_check.port == TRAFFIC_PORT and listener.protocol in ONLY_UDP)
+        )
+        for listener in facts.model.listeners
+        for group in listener.target_groups
+    )
+
+
 def instance_unanswered(facts: Facts) -> Iterator[Fault]:
     """A node's UDP port answers no TCP: only the kube-proxy health port or a node's own port does."""
-    if facts.service.aws(NAME) != "instance" or facts.service.external_traffic_policy == "Local":
-        return
-    udp_node_ports = {port.node_port for port in facts.service.udp_ports}
-    for group in facts.model.target_groups:
-        port = group.health_check.port
-        if group.target_type == "instance" and (port == "traffic-port" or port in udp_node_ports):
-            reason = (
-                "with externalTrafficPolicy: Cluster the TCP check hits a UDP node port that nobody opens"
-            )
-            yield at(facts, NAME, reason, BOTH_WAYS)
-            return
+    local = facts.service.external_traffic_policy == "Local"
+    if facts.service.aws(NAME) == "instance" and not local and unanswered(facts):
+        reason = "with externalTrafficPolicy: Cluster the TCP check hits a UDP node port that nobody opens"
+        yield at(facts, NAME, reason, BOTH_WAYS)
 
 
 def instance_answered_elsewhere(facts: Facts) -> Iterator[Fault]:
     explicit = facts.service.aws("healthcheck-port")
-    if facts.service.aws(NAME) != "instance" or facts.service.external_traffic_policy == "Local":
-        return
-    if explicit is not None and not any(instance_unanswered(facts)):
+    local = facts.service.external_traffic_policy == "Local"
+    if facts.targets_nodes and not local and explicit is not None and not unanswered(facts):
         reason = f"nodes are checked on {explicit}, which says nothing about the UDP server in the pods"
         yield at(facts, NAME, reason, "write ip to have each pod checked on its own")
 

@@ -54,12 +54,18 @@ def another_scheme(facts: Facts) -> Iterator[Fault]:
     if before is None or not before.service.live or not {facts.ownership, before.ownership} <= set(OWNED):
         return
     written = [name for name in ("scheme", "internal") if facts.service.aws(name) is not None]
-    if written and facts.model.scheme != before.model.scheme:
+    refused = any(refusal.code in ("UDPLB603", "UDPLB611") for refusal in before.model.refusals)
+    if written and not refused and facts.model.scheme != before.model.scheme:
+        silent = before.service.aws("scheme") is None and before.service.aws("internal") is None
+        fix = "create a second Service with the new scheme and move clients"
+        if silent:
+            fix += f'; if it is {facts.model.scheme} already, annotate {keys.ALLOW}: "UDPLB814"'
         reason = (
-            f"the live load balancer is {before.model.scheme}; another scheme replaces it, "
+            f"the live load balancer {'was made' if silent else 'is'} {before.model.scheme}"
+            f"{' unless told otherwise' if silent else ''}; another scheme replaces it, "
             "with another DNS name and addresses"
         )
-        yield at(facts, written[0], reason, "create a second Service with the new scheme and move clients")
+        yield at(facts, written[0], reason, fix)
 
 
 RULES: tuple[Rule[Facts], ...] = (
