@@ -5,13 +5,14 @@ BIN := .venv/bin
 STAMP := .venv/installed
 PYTEST := $(BIN)/python -m pytest --no-header -q
 
-.PHONY: demo test test-fast lint cover programs sidecar docs push clean
+.PHONY: demo test test-all test-fast lint cover programs sidecar docs push clean
 
 $(STAMP): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "udplb needs Python 3.11 or newer: install it, or name it with PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || \
 	  { echo "$(PYTHON) has no venv: install it (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@command -v cc >/dev/null || { echo "a C compiler is needed: install one (Debian: apt-get install gcc libc6-dev)" >&2; exit 1; }
 	@echo "installing the Python side into .venv (once; a minute or two)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
@@ -39,8 +40,12 @@ test-fast: lint
 
 test: programs lint sidecar
 	rm -f .coverage .coverage.*
-	$(PYTEST) --cov --cov-report=
+	$(PYTEST) $(EXTRA) --cov --cov-report=
 	$(MAKE) --no-print-directory cover
+
+# The long run: ten thousand cases of each property.
+test-all:
+	$(MAKE) --no-print-directory test EXTRA=--hypothesis-profile=long
 
 # The policy and the certificates are covered whole, the rest to nine tenths.
 cover:

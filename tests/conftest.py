@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 
 import pytest
+from hypothesis import settings
 
 from tests.lab import programs
 from tests.lab.control_plane import ControlPlane
@@ -13,6 +14,11 @@ from tests.lab.owners import LBC, add_owner
 from tests.lab.webhook import OPTED_IN, Namespaces, Webhook, install, wait_until_audited
 
 NUMBERS = itertools.count(1)
+
+# An example's time says how busy the machine is, nothing else; `make test-all` asks for the long run.
+settings.register_profile("short", deadline=None)
+settings.register_profile("long", deadline=None, max_examples=10_000)
+settings.load_profile("short")
 
 
 @pytest.fixture(scope="session")

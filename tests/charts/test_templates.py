@@ -169,7 +169,7 @@ def test_a_private_key_given_by_mistake_is_not_repeated() -> None:
         "--set=webhook.timeoutSeconds=0",
         "--set=webhook.url=http://127.0.0.1:9443",
         "--set=webhook.url=https://127.0.0.1:9443?a=b",
-        "--set=image.registry=https://registry.example",
+        "--set=image.registry=https://images.example",
         "--set=image.registry=registry.example/",
         "--set=image.digests.udplb=latest",
         "--set=image.digests.sidecar=",

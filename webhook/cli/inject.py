@@ -21,8 +21,7 @@ from webhook.policy.pod import decision as pods
 from webhook.policy.pod import templates
 from webhook.policy.raw import MalformedObject
 from webhook.policy.service import decision as services
-from webhook.policy.service.demand import Demand
-from webhook.policy.service.demanding import demand
+from webhook.policy.service.demand import Demand, demand
 from webhook.policy.service.objects import Service, parse_service
 
 REJECTED, USAGE = 1, 2

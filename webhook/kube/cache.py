@@ -35,8 +35,7 @@ from webhook.kube.services import (
 from webhook.policy import keys
 from webhook.policy.cluster import Cluster, Namespace
 from webhook.policy.raw import MalformedObject
-from webhook.policy.service.demand import Demand
-from webhook.policy.service.demanding import demand
+from webhook.policy.service.demand import Demand, demand
 from webhook.policy.service.objects import Service
 
 __all__ = ["ClusterCache", "NoCluster"]

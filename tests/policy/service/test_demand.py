@@ -6,8 +6,7 @@ import pytest
 
 from tests.policy.service.services import DNS_TCP, DNS_UDP, GAME, LBC, WEB, finished, service
 from webhook.policy import keys
-from webhook.policy.service.demand import Demand
-from webhook.policy.service.demanding import demand
+from webhook.policy.service.demand import Demand, demand
 from webhook.policy.service.objects import parse_service
 
 SELECTOR = {"app": "game"}

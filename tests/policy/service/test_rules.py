@@ -155,6 +155,7 @@ WARNED: list[tuple[str, dict[str, Any]]] = [
     ("UDPLB105", service(loadBalancerClass="example.com/lb")),
     ("UDPLB107", service({"type": "nlb"})),
     ("UDPLB141", service(plain={keys.KEEP: "everything"})),
+    ("UDPLB143", service(plain={keys.ALLOW: "UDPLB9999"})),
     ("UDPLB205", service(INSTANCE | {"healthcheck-port": "10256", "healthcheck-protocol": "http"})),
     (
         "UDPLB205",

@@ -185,8 +185,9 @@ def written(path: Path, user: Mapping[str, str]) -> Path:
 def test_an_unusable_kubeconfig_is_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "kubeconfig"
     path.write_text(text)
-    with pytest.raises(NoCluster, match="kubeconfig"):
+    with pytest.raises(NoCluster, match="kubeconfig") as caught:
         configuration(path)
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_without_account_and_kubeconfig_the_flag_is_named() -> None:

@@ -27,7 +27,6 @@ class Kind(Enum):
     INT32 = "int32"
     LIST = "comma list"
     MAP = "key=value list"
-    JSON = "JSON"
 
 
 class Reader(Enum):

@@ -18,8 +18,8 @@ def check(facts: Facts) -> tuple[Finding, ...]:
     before the namespace opted in must not be bricked.
     """
     found = list(_found(facts))
-    if facts.old is not None and facts.old.is_udp_load_balancer:
-        earned = {finding.identity for finding in _found(facts.of(facts.old))}
+    if facts.before is not None and facts.before.service.is_udp_load_balancer:
+        earned = {finding.identity for finding in _found(facts.before)}
         found = [_softened(finding) if finding.identity in earned else finding for finding in found]
     return tuple(sorted(found, key=lambda finding: (finding.severity is not Severity.REJECT, finding.code)))
 

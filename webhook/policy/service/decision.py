@@ -8,7 +8,7 @@ from typing import Any
 
 from webhook.policy import gosyntax, keys
 from webhook.policy.cluster import Cluster, Namespace
-from webhook.policy.finding import Action, Decision, Edit, Finding, Severity, Waivers
+from webhook.policy.finding import Action, Decision, Edit, Waivers
 from webhook.policy.service.build import build
 from webhook.policy.service.check import check
 from webhook.policy.service.defaults import defaults
@@ -35,8 +35,10 @@ def mutate(
         return left
     if before is None:
         wanted = defaults(service, namespace, cluster)
+    elif before.is_udp_load_balancer:
+        wanted = restore(before, service, namespace, cluster)
     else:
-        wanted = _put_back(before, service, namespace, cluster)
+        wanted = ()
     return _judged(service, before, namespace, siblings, cluster, edits=wanted)
 
 
@@ -97,10 +99,6 @@ def _concerns(raw: Object) -> tuple[Any, Any, Any]:
     return raw.get("spec"), metadata.get("labels") or {}, metadata.get("annotations") or {}
 
 
-def _put_back(before: Service, service: Service, namespace: Namespace, cluster: Cluster) -> tuple[Edit, ...]:
-    return restore(before, service, namespace, cluster) if before.is_udp_load_balancer else ()
-
-
 def _judged(
     written: Service,
     before: Service | None,
@@ -110,26 +108,23 @@ def _judged(
     edits: tuple[Edit, ...] = (),
     missing: tuple[Edit, ...] = (),
 ) -> Decision:
-    service = with_edits(written, edits)
     others = tuple(other for other in siblings if other.name != written.name)
-    facts = Facts(
-        service=service,
+
+    def facts_of(service: Service) -> Facts:
+        model = build(service, cluster, others)
+        return Facts(service, service, namespace, cluster, model, owner(service, cluster), others)
+
+    facts = replace(
+        facts_of(with_edits(written, edits)),
         written=written,
-        old=before,
-        namespace=namespace,
-        cluster=cluster,
-        model=build(service, cluster, others),
-        ownership=owner(service, cluster),
-        siblings=others,
         edits=edits,
         missing=missing,
+        before=None if before is None else facts_of(before),
         new=before is None,
     )
     allowed = frozenset(gosyntax.parse_list(written.annotations.get(keys.ALLOW, "")))
-    findings: tuple[Finding, ...] = Waivers(cluster.severities, allowed).apply(check(facts))
-    if any(finding.severity is Severity.REJECT for finding in findings):
-        edits = ()
-    return Decision(edits, findings)
+    decided = Decision(edits, Waivers(cluster.severities, allowed).apply(check(facts)))
+    return replace(decided, edits=()) if decided.rejected else decided
 
 
 def with_edits(service: Service, edits: Sequence[Edit]) -> Service:

@@ -32,12 +32,12 @@ def defaults(service: Service, namespace: Namespace, cluster: Cluster) -> tuple[
     """
     kept = frozenset(gosyntax.parse_list(service.annotations.get(keys.KEEP, "")))
     wanted = _class(service, namespace, cluster)
-    if not targets_nodes(service):
+    if not _asks_for_nodes(service):
         wanted = (*wanted, *_for_ip_targets(service, namespace, cluster))
     return tuple(edit for edit in wanted if edit.path[-1] not in kept)
 
 
-def targets_nodes(service: Service) -> bool:
+def _asks_for_nodes(service: Service) -> bool:
     """The user asks for instance targets, exactly spelt, and nothing overrides it."""
     return service.aws("nlb-target-type") == "instance" and not (
         service.load_balancer_class is None and service.aws("type") == "nlb-ip"
@@ -52,7 +52,7 @@ def twins(service: Service) -> Iterator[tuple[ServicePort, ServicePort]]:
                 yield other, udp
 
 
-def may_share_a_target(tcp: ServicePort, udp: ServicePort) -> bool:
+def _may_share_a_target(tcp: ServicePort, udp: ServicePort) -> bool:
     """The same target port, or two of which a name may turn out to be the same number."""
     named = isinstance(tcp.target_port, str) or isinstance(udp.target_port, str)
     return named or tcp.target_port == udp.target_port
@@ -130,7 +130,7 @@ def _can_merge(service: Service, cluster: Cluster, auto_mode: bool) -> bool:
         and service.aws("enable-tcp-udp-listener") is None
         and not merges_tcp_udp(service, cluster)
         and (not auto_mode or cluster.auto_mode_tcp_udp)
-        and all(may_share_a_target(tcp, udp) for tcp, udp in pairs)
+        and all(_may_share_a_target(tcp, udp) for tcp, udp in pairs)
     )
 
 

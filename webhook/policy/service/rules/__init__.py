@@ -11,6 +11,7 @@ from webhook.policy.service.rules import (
     health_check,
     ip_families,
     load_balancer,
+    own_keys,
     ownership,
     ports,
     target_type,
@@ -22,8 +23,9 @@ from webhook.policy.service.rules import (
 ADVICE: tuple[Rule[Facts], ...] = (*ownership.RULES, *transitions.RULES)
 """What is said of a Service that neither LBC nor Auto Mode serves; it is never changed."""
 
-RULES: tuple[Rule[Facts], ...] = (
+_FAMILIES: tuple[Rule[Facts], ...] = (
     *ownership.RULES,
+    own_keys.KEEP,
     *target_type.RULES,
     *ports.RULES,
     *weighted.RULES,
@@ -34,6 +36,8 @@ RULES: tuple[Rule[Facts], ...] = (
     *traffic_policy.RULES,
     *transitions.RULES,
 )
+
+RULES: tuple[Rule[Facts], ...] = (*_FAMILIES, own_keys.allow(frozenset(rule.code for rule in _FAMILIES)))
 
 
 def leaving_alone(service: Service, cluster: Cluster) -> tuple[Finding, ...]:

@@ -78,21 +78,27 @@ def unread_keys(facts: Facts) -> Iterator[Fault]:
 
 
 def _unread_keys(facts: Facts) -> Iterator[Fault]:
-    """A key of AWS's family that no controller reads: most often a spelling mistake."""
+    """Keys of AWS's family that no controller of this Service reads: most often spelling mistakes."""
+    actions = {f"{listener.protocol}-{listener.port}" for listener in facts.model.listeners}
     for key, value in facts.service.annotations.items():
         name = key.removeprefix(AWS_PREFIX)
         if key.startswith(AWS_PREFIX) and not _is_read(facts, name):
-            nearest = difflib.get_close_matches(name, ANNOTATIONS, n=1, cutoff=0.5)
-            if name in ANNOTATIONS or f"{name.partition('.')[0]}." in ANNOTATIONS:
-                fix = "remove it: EKS Auto Mode has no such annotation"
-            elif key.startswith(keys.aws("healthcheck-port.")):
-                fix = "write traffic-port, which checks each target group on its own port"
-            else:
-                fix = f"if you mean it, write {keys.aws(nearest[0])}" if nearest else "remove it"
-            yield Fault(annotation_field(key), "no controller of this Service reads it", fix, value)
-        elif key.startswith(ACTIONS) and key.removeprefix(ACTIONS) not in _listeners(facts):
-            fix = f"name a listener of this Service: {', '.join(sorted(_listeners(facts)))}"
+            yield Fault(
+                annotation_field(key), "no controller of this Service reads it", _instead(name), value
+            )
+        elif key.startswith(ACTIONS) and key.removeprefix(ACTIONS) not in actions:
+            fix = f"name a listener of this Service: {', '.join(sorted(actions))}"
             yield Fault(annotation_field(key), "no listener of this Service reads this action", fix, value)
+
+
+def _instead(name: str) -> str:
+    family = name.partition(".")[0]
+    if name in ANNOTATIONS or f"{family}." in ANNOTATIONS:
+        return "remove it: EKS Auto Mode has no such annotation"
+    if family == PORT:
+        return "write traffic-port, which checks each target group on its own port"
+    nearest = difflib.get_close_matches(name, ANNOTATIONS, n=1, cutoff=0.5)
+    return f"if you mean it, write {keys.aws(nearest[0])}" if nearest else "remove it"
 
 
 def _is_read(facts: Facts, name: str) -> bool:
@@ -100,10 +106,6 @@ def _is_read(facts: Facts, name: str) -> bool:
     row = ANNOTATIONS.get(name)
     in_peace = name == "type" or (row is not None and row.readers == {Reader.LEGACY})
     return in_peace or read_by(name, reader_of(facts.service, facts.cluster))
-
-
-def _listeners(facts: Facts) -> set[str]:
-    return {f"{listener.protocol}-{listener.port}" for listener in facts.model.listeners}
 
 
 def number_out_of_range(facts: Facts) -> Iterator[Fault]:

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from webhook.policy import gosyntax, keys
 from webhook.policy.cluster import Owner
 from webhook.policy.finding import Fault, Rule, Severity
-from webhook.policy.service.defaults import CROSS_ZONE_CODE, switches_cross_zone
+from webhook.policy.service.defaults import CROSS_ZONE_CODE, DEPRECATED, switches_cross_zone
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.rules.refused import at, refused
 
-OLD = "cross-zone-load-balancing-enabled"
 DELETION_PROTECTION = "deletion_protection.enabled"
 
 
@@ -20,7 +19,7 @@ def cross_zone_off(facts: Facts) -> Iterator[Fault]:
         return
     spoken = switches_cross_zone(facts.service)
     reason = "cross-zone balancing is off: a client whose zone loses its pods loses the service"
-    for name in ("attributes", OLD):
+    for name in ("attributes", DEPRECATED):
         if facts.new and spoken.get(name) == "false":
             yield at(facts, name, reason, "switch it on, unless traffic between zones costs too much")
     if any(edit.code == CROSS_ZONE_CODE for edit in facts.missing):
@@ -29,10 +28,10 @@ def cross_zone_off(facts: Facts) -> Iterator[Fault]:
 
 def cross_zone_both(facts: Facts) -> Iterator[Fault]:
     spoken = switches_cross_zone(facts.service)
-    written = {spoken.get("attributes"), spoken.get(OLD)} - {None}
+    written = {spoken.get("attributes"), spoken.get(DEPRECATED)} - {None}
     if written == {"true", "false"} and facts.meant_for is not Owner.AUTO_MODE:
         reason = f"it contradicts {keys.aws('attributes')}, and the controller obeys this one"
-        yield at(facts, OLD, reason, "remove it, and say it in the attributes alone")
+        yield at(facts, DEPRECATED, reason, "remove it, and say it in the attributes alone")
 
 
 def deletion_protection(facts: Facts) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""O: who builds the load balancer, and the `udplb/*` keys of a Service."""
+"""O: who builds the load balancer."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Iterator
 
 from webhook.policy import gosyntax, keys
 from webhook.policy.cluster import AUTO_MODE_CLASS, Cluster
-from webhook.policy.finding import Fault, Finding, Rule, Severity, annotation_field
+from webhook.policy.finding import Fault, Finding, Rule, Severity
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.objects import Service
 from webhook.policy.service.owners import LBC_TYPES, Ownership, intended_owner
 from webhook.policy.service.rules.refused import at
 
 CLASS_FIELD = "spec.loadBalancerClass"
-KEEPABLE = ("loadBalancerClass", "externalTrafficPolicy")
 
 
 def no_class(facts: Facts) -> Iterator[Fault]:
@@ -67,13 +66,6 @@ def nobody_known(facts: Facts) -> Iterator[Fault]:
             f"or write the class ({facts.cluster.lbc_class} or {AUTO_MODE_CLASS})"
         )
         yield Fault(CLASS_FIELD, reason, fix)
-
-
-def unknown_words(facts: Facts) -> Iterator[Fault]:
-    for word in gosyntax.parse_list(facts.written.annotations.get(keys.KEEP, "")):
-        if word not in KEEPABLE and not word.startswith("service.beta.kubernetes.io/"):
-            fix = f"list {', '.join(KEEPABLE)} or whole annotation keys"
-            yield Fault(annotation_field(keys.KEEP), f"{word!r} is nothing that udplb sets", fix, word)
 
 
 def foreign_class(service: Service, cluster: Cluster) -> Finding:
@@ -142,14 +134,6 @@ RULES: tuple[Rule[Facts], ...] = (
         "class, because a wrong one can never be changed.",
         "API server discovery",
         nobody_known,
-    ),
-    Rule(
-        "UDPLB141",
-        Severity.WARN,
-        "udplb/keep names something that udplb does not set",
-        "The annotation lists the fields and annotation keys that udplb must leave unset.",
-        "udplb",
-        unknown_words,
     ),
     Rule(
         "UDPLB142",
