@@ -10,6 +10,7 @@ import re
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _INTEGER = re.compile(r"([+-]?)0*([0-9]{1,10})", re.ASCII)
+_COMMA_OR_ESCAPE = re.compile(r",|\\.", re.DOTALL)
 _INT32 = range(-(2**31), 2**31)
 _SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 
@@ -57,22 +58,22 @@ def _split_pairs(text: str) -> list[str]:
     current: list[str] = []
     end = len(text.rstrip(_SPACE))
     last_equal = text.rfind("=")
-    position = 0
-    while position < len(text):
-        character = text[position]
-        if character == "\\" and position + 1 < len(text):
-            current.append(text[position + 1])
-            position += 2
-            continue
-        if character == "," and position + 1 < end:
+    start = 0
+    for mark in _COMMA_OR_ESCAPE.finditer(text):
+        position = mark.start()
+        current.append(text[start:position])
+        start = mark.end()
+        if mark[0] != ",":
+            current.append(mark[0][-1])
+        elif start >= end:
+            current.append(",")
+        else:
             items.append("".join(current).strip(_SPACE))
             if last_equal < position:
-                return [*items, text[position + 1 :].strip(_SPACE)]
+                return [*items, text[start:].strip(_SPACE)]
             current = []
-        else:
-            current.append(character)
-        position += 1
-    return [*items, "".join(current).strip(_SPACE)] if current else items
+    current.append(text[start:])
+    return [*items, "".join(current).strip(_SPACE)] if text else items
 
 
 def merge_pair(text: str, key: str, value: str) -> str | None:

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from webhook.policy import gosyntax, keys
-from webhook.policy.finding import annotation_field
+from webhook.policy.finding import AWS_PREFIX, annotation_field
 from webhook.policy.service.load_balancer import Refusal
 
 T = TypeVar("T")
@@ -159,7 +159,8 @@ class AnnotationReader:
 
     def _written(self, name: str) -> str | None:
         """The value, as far as the controller looks at this annotation at all."""
-        return self.annotations.get(keys.aws(name)) if read_by(name, self.reader) else None
+        text = self.annotations.get(AWS_PREFIX + name)
+        return text if text is not None and read_by(name, self.reader) else None
 
     def boolean(self, name: str) -> bool | None:
         """None where the annotation is absent or does not parse."""
@@ -195,11 +196,11 @@ class AnnotationReader:
             return None
 
     def _parsed(self, name: str, parse: Callable[[str], T | None], code: str, says: str) -> T | None:
-        key = keys.aws(name)
         text = self._written(name)
         if text is None:
             return None
         value = parse(text)
         if value is None:
+            key = keys.aws(name)
             self.refuse(code, annotation_field(key), says.format(key=key, text=text), text)
         return value

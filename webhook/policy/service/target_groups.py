@@ -5,7 +5,8 @@ Source: LBC 3.5.0 `pkg/service/model_build_target_group.go`, `pkg/k8s/service_ut
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from webhook.policy import gosyntax
 from webhook.policy.cluster import Cluster
@@ -26,6 +27,8 @@ class Blueprint:
     reader: AnnotationReader
     ip_address_type: str
     siblings: tuple[Service, ...] = ()
+    checks: dict[tuple[str, str], HealthCheck] = field(default_factory=dict)
+    """The check by Service and target type: every port's is the same, so it is derived once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,9 @@ def build_target_group(
     """The group behind one port; `backend` is another Service that a weighted action names."""
     service = backend or blueprint.service
     kind = target_type(blueprint, port, service)
-    check = _health_check(blueprint, service, kind)
+    check = blueprint.checks.get((service.name, kind))
+    if check is None:
+        check = blueprint.checks[service.name, kind] = _health_check(blueprint, service, kind)
     attributes = _attributes(blueprint.reader, port)
     if "IPv6" in service.ip_families and blueprint.ip_address_type != "dualstack":
         says = "unsupported IPv6 configuration, lb not dual-stack"
@@ -138,8 +143,9 @@ def _check_port(reader: AnnotationReader, service: Service, kind: str, default: 
 def _attributes(reader: AnnotationReader, port: ServicePort) -> dict[str, str]:
     attributes = {PROXY_PROTOCOL: "false"}
     attributes |= _pairs(reader, "target-group-attributes")
-    own = _pairs(reader, f"target-group-attributes.{port.port}")
-    attributes |= {key: value for key, value in own.items() if value}
+    for key, value in _pairs(reader, f"target-group-attributes.{port.port}").items():
+        if value:
+            attributes[key] = value
     listed = reader.items("proxy-protocol-per-target-group")
     if listed is not None:
         for word in listed:
@@ -156,10 +162,12 @@ def _attributes(reader: AnnotationReader, port: ServicePort) -> dict[str, str]:
             )
             reader.refuse_annotation("UDPLB504", "proxy-protocol", says)
         attributes[PROXY_PROTOCOL] = "true"
-    return {key: value for key, value in attributes.items() if value or key != PROXY_PROTOCOL}
+    if not attributes[PROXY_PROTOCOL]:
+        del attributes[PROXY_PROTOCOL]
+    return attributes
 
 
-def _pairs(reader: AnnotationReader, name: str) -> dict[str, str]:
+def _pairs(reader: AnnotationReader, name: str) -> Mapping[str, str]:
     pairs = reader.pairs(name)
     written = pairs.get(PRESERVE_CLIENT_IP)
     if written is not None and gosyntax.parse_bool(written) is None:
