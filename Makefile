@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 PYTEST := $(BIN)/python -m pytest --no-header -q
 
-.PHONY: demo test test-all test-fast lint cover programs sidecar docs push clean
+.PHONY: demo test test-all test-fast lint cover programs sidecar docs golden push clean
 
 $(STAMP): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -56,6 +56,10 @@ cover:
 docs: $(STAMP)
 	$(BIN)/python -c 'from webhook.policy import catalogue as c; print(c.rules_document(), end="")' > docs/rules.md
 	$(BIN)/python -c 'from webhook.policy import catalogue as c; print(c.annotations_document(), end="")' > docs/annotations.md
+
+# What `udplb inject` makes of the examples; a test fails while it is stale.
+golden: $(STAMP)
+	$(BIN)/python -m tests.examples
 
 # make push REGISTRY=registry.example/team: builds both images and pushes them.
 push:

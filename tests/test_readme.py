@@ -11,8 +11,14 @@ README = (ROOT / "README.md").read_text()
 
 def test_a_manifest_in_the_readme_is_a_file_of_the_examples() -> None:
     shown = re.findall(r"<!-- (docs/examples/\S+) -->\n```yaml\n(.*?)```", README, re.DOTALL)
-    assert shown
+    assert len(shown) == README.count("```yaml") > 0
     assert {name: (ROOT / name).read_text() for name, _ in shown} == dict(shown)
+
+
+def test_every_manifest_that_the_readme_names_exists() -> None:
+    named = set(re.findall(r"docs/examples/[\w.-]+\.yaml", README))
+    assert named
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
 
 def test_every_link_of_the_readme_leads_somewhere() -> None:
