@@ -7,10 +7,12 @@ from itertools import chain
 from typing import Protocol
 
 from webhook.policy import keys
+from webhook.policy.example import Example, as_yaml
 from webhook.policy.finding import Severity
+from webhook.policy.pod.examples import EXAMPLES as POD_EXAMPLES
 from webhook.policy.pod.rules import RULES as POD_RULES
-from webhook.policy.pod.rules import SKIPS
 from webhook.policy.service.annotations import ANNOTATIONS, Reader
+from webhook.policy.service.examples import EXAMPLES as SERVICE_EXAMPLES
 from webhook.policy.service.rules import RULES as SERVICE_RULES
 
 RULES_HEAD = """# Rules
@@ -19,6 +21,9 @@ What udplb refuses and what it warns about. A rejection names the code, the fiel
 write instead. `udplb/allow: "UDPLBnnn,…"` on a Service turns a rejection into a warning, and so does the setting
 `ruleSeverity` for the whole cluster, but for rules marked *not waivable*: their values cannot be parsed by the
 controller.
+
+The examples show only what matters. All else is that of a game server: UDP 7777 behind a Service `game`, in an
+opted-in namespace of a cluster with the AWS Load Balancer Controller. `udplb explain UDPLBnnn` prints the same.
 """
 
 ANNOTATIONS_HEAD = """# Annotations and labels
@@ -78,18 +83,48 @@ class Row(Protocol):
     def source(self) -> str: ...
 
 
+EXAMPLES: dict[str, Example] = SERVICE_EXAMPLES | POD_EXAMPLES
+"""What earns a code, and the same put right; a few codes have none."""
+
+UNWAIVABLE = frozenset(rule.code for rule in SERVICE_RULES if not rule.waivable)
+"""Codes that neither `udplb/allow` nor `ruleSeverity` touches."""
+
+_VERBS = {Severity.REJECT: "rejected", Severity.WARN: "warned"}
+
+
+def rows() -> list[Row]:
+    """Every rule about Services and pods, and every reason to leave a pod alone, in the order of their codes."""
+    return sorted([*SERVICE_RULES, *POD_RULES], key=lambda row: row.code)
+
+
 def rules_document() -> str:
     """docs/rules.md: one anchor a rule."""
-    rows: list[Row] = [*SERVICE_RULES, *POD_RULES, *SKIPS.values()]
-    rows.sort(key=lambda row: row.code)
-    unwaivable = frozenset(rule.code for rule in SERVICE_RULES if not rule.waivable)
-    return RULES_HEAD + "".join(chain.from_iterable(_section(row, row.code in unwaivable) for row in rows))
+    return RULES_HEAD + "".join(chain.from_iterable(map(_section, rows())))
 
 
-def _section(row: Row, unwaivable: bool) -> Iterator[str]:
-    verb = {Severity.REJECT: "rejected", Severity.WARN: "warned"}.get(row.severity, str(row.severity))
-    yield f"\n## {row.code}\n\n**{row.title}** ({verb}{', not waivable' if unwaivable else ''})\n\n"
-    yield f"{row.about}\n\nSource: {row.source}\n"
+def _section(row: Row) -> Iterator[str]:
+    unwaivable = ", not waivable" if row.code in UNWAIVABLE else ""
+    yield f"\n## {row.code}\n\n**{row.title}** ({_VERBS[row.severity]}{unwaivable})\n\n{row.about}\n\n"
+    if row.code in EXAMPLES:
+        for heading, manifest in parts(EXAMPLES[row.code]):
+            yield f"{heading}\n\n"
+            yield f"```yaml\n{manifest}```\n\n" if manifest else ""
+    yield f"Source: {row.source}\n"
+
+
+def parts(example: Example) -> Iterator[tuple[str, str]]:
+    """An example as headings, each with a manifest or nothing below it."""
+    if example.when:
+        yield example.when, ""
+    if example.final:
+        yield "Another webhook changes what udplb had set.", ""
+    if example.service:
+        yield "The Service:", as_yaml(example.service)
+    if example.old:
+        yield "In the cluster, live:", as_yaml(example.old)
+    kind = "" if example.kind == "Service" else f" ({example.kind})"
+    yield f"Before{kind}:", as_yaml(example.before)
+    yield f"After{kind}:", as_yaml(example.after)
 
 
 def annotations_document() -> str:

@@ -1,0 +1,303 @@
+"""A Service that earns each rule's finding and the same Service put right, by the rule's code.
+
+They are shown in docs/rules.md and by `udplb explain`. Everything that is not written is that of a game
+server: UDP 7777, a selector, and an opted-in namespace beside a Service `other` with UDP 53.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from webhook.policy import keys
+from webhook.policy.cluster import LBC_CLASS
+from webhook.policy.example import Example, Fragment
+
+_GAME = {"name": "game", "port": 7777, "protocol": "UDP", "targetPort": 7777}
+_DNS = {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 5353}
+_DNS_TCP = {"name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": 5353}
+_WEB = {"name": "web", "port": 80, "protocol": "TCP", "targetPort": 8080}
+_SCTP = {"name": "sctp", "port": 53, "protocol": "SCTP", "targetPort": 5353}
+_MANY = [{"port": number, "protocol": "UDP"} for number in range(7000, 7051)]
+
+_ACTION = "service.beta.kubernetes.io/actions.UDP-7777"
+_GROUP = "target-group-attributes"
+_CROSS_ZONE = "load_balancing.cross_zone.enabled"
+_TERMINATION = "target_health_state.unhealthy.connection_termination.enabled"
+_DRAINING = "target_health_state.unhealthy.draining_interval_seconds"
+
+
+def _service(annotations: Mapping[str, str | None] | None = None, *ports: Fragment, **spec: Any) -> Fragment:
+    """A part of a Service; an annotation of AWS's by its short name, every other one by its whole key."""
+    written = {name if "/" in name else keys.aws(name): value for name, value in (annotations or {}).items()}
+    fields = ({"ports": list(ports)} if ports else {}) | spec
+    return ({"metadata": {"annotations": written}} if written else {}) | ({"spec": fields} if fields else {})
+
+
+def _annotated(name: str, before: str | None, after: str | None, *ports: Fragment, **spec: Any) -> Example:
+    """Two Services that differ in one annotation."""
+    return Example(_service({name: before}, *ports, **spec), _service({name: after}, *ports, **spec))
+
+
+EXAMPLES: dict[str, Example] = {
+    "UDPLB101": Example(
+        _service(loadBalancerClass=None),
+        _service(loadBalancerClass=LBC_CLASS),
+        final=True,
+    ),
+    "UDPLB104": Example(
+        _service({"type": "nlb", "scheme": "internal"}, loadBalancerClass=LBC_CLASS),
+        _service({"type": "external", "scheme": "internal"}, loadBalancerClass=LBC_CLASS),
+    ),
+    "UDPLB105": Example(
+        _service(loadBalancerClass="example.com/balancer"), _service(loadBalancerClass=LBC_CLASS)
+    ),
+    "UDPLB107": Example(
+        _service({"type": "nlb", "scheme": None}), _service({"type": "nlb", "scheme": "internet-facing"})
+    ),
+    "UDPLB140": Example(
+        _service(loadBalancerClass=None),
+        _service(loadBalancerClass=LBC_CLASS),
+        when="Both controllers are installed, and the setting `owner` is `detect`.",
+        cluster={"owner": None},
+    ),
+    "UDPLB141": _annotated(keys.KEEP, "crossZone", "externalTrafficPolicy"),
+    "UDPLB142": Example(
+        _service({"type": "nlb", "healthcheck-interval": "20"}),
+        _service({"type": "nlb", "healthcheck-interval": "20", keys.INJECT: "false"}),
+        when="Only deleting and creating it again gives it to a controller that checks; to keep it and have quiet:",
+        old=_service({"type": "nlb"}),
+    ),
+    "UDPLB143": _annotated(keys.ALLOW, "UDPLB9999", "UDPLB410"),
+    "UDPLB201": Example(
+        _service({"nlb-target-type": None}),
+        _service({"nlb-target-type": "ip"}),
+        final=True,
+        also=frozenset({"UDPLB423"}),
+    ),
+    "UDPLB202": Example(
+        _service({"nlb-target-type": "IP"}),
+        _service({"nlb-target-type": "ip"}),
+        also=frozenset({"UDPLB423"}),
+    ),
+    "UDPLB203": _annotated("nlb-target-type", "instance", "ip"),
+    "UDPLB204": Example(
+        _service(
+            {"nlb-target-type": "instance"},
+            externalTrafficPolicy="Local",
+            allocateLoadBalancerNodePorts=False,
+        ),
+        _service(
+            {"nlb-target-type": "instance"},
+            externalTrafficPolicy="Local",
+            allocateLoadBalancerNodePorts=True,
+        ),
+    ),
+    "UDPLB205": Example(
+        _service({"nlb-target-type": "instance", "healthcheck-port": "web"}, _GAME, _WEB),
+        _service({"nlb-target-type": "ip", "healthcheck-port": "web"}, _GAME, _WEB),
+    ),
+    "UDPLB206": Example(
+        _service({"nlb-target-type": "ip"}, externalTrafficPolicy="Local"),
+        _service({"nlb-target-type": "instance"}, externalTrafficPolicy="Local"),
+        when="The controller runs with `--feature-gates=EnableIPTargetType=false`.",
+        cluster={"feature_gates": {"EnableIPTargetType": False}},
+    ),
+    "UDPLB207": Example(
+        _service({"type": "nlb-ip", "nlb-target-type": "instance"}),
+        _service({"type": "nlb-ip", "nlb-target-type": "ip"}),
+    ),
+    "UDPLB209": Example(_service(selector=None), _service(selector={"app": "game"})),
+    "UDPLB301": _annotated("enable-tcp-udp-listener", "false", "true", _DNS, _DNS_TCP),
+    "UDPLB302": Example(
+        _service({"enable-tcp-udp-listener": "true"}, _DNS, _DNS_TCP | {"targetPort": 8053}),
+        _service({"enable-tcp-udp-listener": "true"}, _DNS, _DNS_TCP),
+    ),
+    "UDPLB303": Example(
+        _service({}, _DNS | {"targetPort": "dns"}, _DNS_TCP | {"targetPort": "dns-tcp"}),
+        _service({}, _DNS | {"targetPort": 5353}, _DNS_TCP | {"targetPort": 5353}),
+    ),
+    "UDPLB304": Example(
+        _service({"enable-tcp-udp-listener": "true"}, _DNS, _SCTP),
+        _service({"enable-tcp-udp-listener": "true"}, _DNS, _DNS_TCP),
+        also=frozenset({"UDPLB306"}),
+    ),
+    "UDPLB305": _annotated("enable-tcp-udp-listener", "yes", "true"),
+    "UDPLB306": Example(_service({}, _GAME, _SCTP), _service({}, _GAME)),
+    "UDPLB310": _annotated("ssl-ports", "443", "web", _GAME, _WEB),
+    "UDPLB311": _annotated("quic-enabled-ports", "web", "game", _GAME, _WEB),
+    "UDPLB323": Example(_service({}, *_MANY), _service({}, *_MANY[:-1])),
+    "UDPLB340": Example(
+        _service({"ssl-cert": "arn:aws:acm:…", "alpn-policy": "h2"}, _GAME, _WEB),
+        _service({"ssl-cert": "arn:aws:acm:…", "alpn-policy": "HTTP2Preferred"}, _GAME, _WEB),
+    ),
+    "UDPLB341": Example(
+        _service({}, _DNS, _DNS_TCP),
+        _service({}, _DNS, _DNS_TCP | {"port": 5300}),
+    ),
+    "UDPLB352": _annotated(
+        _ACTION,
+        '{"type":"redirect"}',
+        '{"type":"forward","forwardConfig":{"targetGroups":[{"serviceName":"other","servicePort":53}]}}',
+    ),
+    "UDPLB353": _annotated(
+        _ACTION,
+        '{"type":"forward"}',
+        '{"type":"forward","forwardConfig":{"targetGroups":[{"serviceName":"other","servicePort":53}]}}',
+    ),
+    "UDPLB354": _annotated(
+        _ACTION,
+        '{"type":"forward","forwardConfig":{"targetGroups":[{"serviceName":"other"}]}}',
+        '{"type":"forward","forwardConfig":{"targetGroups":[{"serviceName":"other","servicePort":53}]}}',
+    ),
+    "UDPLB403": _annotated("healthcheck-protocol", "udp", "tcp"),
+    "UDPLB404": _annotated("healthcheck-port", "game", "traffic-port", _GAME | {"targetPort": "game"}),
+    "UDPLB405": _annotated("healthcheck-port", "Traffic-Port", "traffic-port"),
+    "UDPLB407": _annotated("healthcheck-port", "70000", "traffic-port"),
+    "UDPLB408": _annotated("healthcheck-port", "8080", "traffic-port"),
+    "UDPLB409": _annotated("healthcheck-port", "7777", "traffic-port", _GAME, _DNS),
+    "UDPLB410": _annotated("healthcheck-port", "10256", "traffic-port"),
+    "UDPLB411": Example(_service({"targettype": "ip"}), _service({"nlb-target-type": "ip"})),
+    "UDPLB413": Example(
+        _service({"healthcheck-protocol": "tcp", "healthcheck-path": "/health"}),
+        _service({"healthcheck-protocol": "tcp"}),
+    ),
+    "UDPLB414": _annotated("healthcheck-interval", "301", "300"),
+    "UDPLB415": _annotated("healthcheck-interval", "10s", "10"),
+    "UDPLB416": Example(
+        _service({"healthcheck-interval": "10", "healthcheck-timeout": "11"}),
+        _service({"healthcheck-interval": "10", "healthcheck-timeout": "10"}),
+    ),
+    "UDPLB417": Example(
+        _service({"healthcheck-interval": "5", "healthcheck-timeout": None}),
+        _service({"healthcheck-interval": "5", "healthcheck-timeout": "5"}),
+        final=True,
+    ),
+    "UDPLB423": Example(
+        _service(
+            {"nlb-target-type": "instance", "healthcheck-port": "traffic-port"}, externalTrafficPolicy="Local"
+        ),
+        _service({"nlb-target-type": "instance"}, externalTrafficPolicy="Local"),
+    ),
+    "UDPLB501": Example(
+        _service({_GROUP: "preserve_client_ip.enabled=false"}, _GAME, _WEB),
+        _service({f"{_GROUP}.80": "preserve_client_ip.enabled=false"}, _GAME, _WEB),
+    ),
+    "UDPLB502": _annotated(_GROUP, "preserve_client_ip.enabled=yes", "preserve_client_ip.enabled=true"),
+    "UDPLB503": _annotated("attributes", f"{_CROSS_ZONE}=true,", f"{_CROSS_ZONE}=true"),
+    "UDPLB504": Example(
+        _service({"proxy-protocol": "enabled"}, _GAME, _WEB),
+        _service({"proxy-protocol-per-target-group": "80"}, _GAME, _WEB),
+        also=frozenset({"UDPLB540"}),
+    ),
+    "UDPLB505": _annotated("proxy-protocol", "*", None),
+    "UDPLB506": _annotated("proxy-protocol-per-target-group", "web", "80", _GAME, _WEB),
+    "UDPLB507": _annotated(_GROUP, f"{_TERMINATION}=true", f"{_TERMINATION}=false"),
+    "UDPLB508": _annotated(_GROUP, f"{_DRAINING}=30", f"{_TERMINATION}=false,{_DRAINING}=30"),
+    "UDPLB510": _annotated(_GROUP, "stickiness.type=lb_cookie", "stickiness.type=source_ip"),
+    "UDPLB511": _annotated(_GROUP, f"{_CROSS_ZONE}=false", None),
+    "UDPLB540": Example(
+        _service({"proxy-protocol": "*"}, _GAME, _WEB),
+        _service({"proxy-protocol-per-target-group": "80"}, _GAME, _WEB),
+    ),
+    "UDPLB601": _annotated("attributes", f"{_CROSS_ZONE}=false", f"{_CROSS_ZONE}=true"),
+    "UDPLB602": Example(
+        _service({"cross-zone-load-balancing-enabled": "false", "attributes": f"{_CROSS_ZONE}=true"}),
+        _service({"attributes": f"{_CROSS_ZONE}=true"}),
+    ),
+    "UDPLB603": _annotated("internal", "0.0.0.0/0", "true"),
+    "UDPLB607": _annotated(
+        "attributes",
+        f"{_CROSS_ZONE}=true,dns_record.client_routing_policy=nearest",
+        f"{_CROSS_ZONE}=true,dns_record.client_routing_policy=availability_zone_affinity",
+    ),
+    "UDPLB609": _annotated(
+        "attributes",
+        f"{_CROSS_ZONE}=true,deletion_protection.enabled=yes",
+        f"{_CROSS_ZONE}=true,deletion_protection.enabled=true",
+    ),
+    "UDPLB611": _annotated("scheme", "public", "internet-facing"),
+    "UDPLB612": _annotated("name", "the-load-balancer-of-the-game-servers", "game-servers"),
+    "UDPLB615": Example(
+        _service({"eip-allocations": "eipalloc-1"}),
+        _service({"eip-allocations": "eipalloc-1", "scheme": "internet-facing"}),
+    ),
+    "UDPLB616": Example(
+        _service({"scheme": "internet-facing", "eip-allocations": "eipalloc-1", "subnets": "zone-a,zone-b"}),
+        _service(
+            {
+                "scheme": "internet-facing",
+                "eip-allocations": "eipalloc-1,eipalloc-2",
+                "subnets": "zone-a,zone-b",
+            }
+        ),
+    ),
+    "UDPLB617": _annotated("private-ipv4-addresses", "10.0.0.256", "10.0.0.25"),
+    "UDPLB640": _annotated(
+        "attributes",
+        "deletion_protection.enabled=true",
+        f"deletion_protection.enabled=true,{_CROSS_ZONE}=true",
+    ),
+    "UDPLB641": _annotated("minimum-load-balancer-capacity", "Units=500", "CapacityUnits=500"),
+    "UDPLB642": Example(
+        _service({"scheme": "internal", "internal": "false"}), _service({"scheme": "internal"})
+    ),
+    "UDPLB651": Example(
+        _service(ipFamilies=["IPv4", "IPv6"]),
+        _service({"ip-address-type": "dualstack"}, ipFamilies=["IPv4", "IPv6"]),
+    ),
+    "UDPLB652": _annotated("ip-address-type", "DualStack", "dualstack"),
+    "UDPLB653": Example(
+        _service({"ip-address-type": "dualstack", "enable-prefix-for-ipv6-source-nat": "off"}),
+        _service({"ip-address-type": "dualstack", "enable-prefix-for-ipv6-source-nat": "on"}),
+    ),
+    "UDPLB655": Example(
+        _service({"ip-address-type": "dualstack", "enable-prefix-for-ipv6-source-nat": "true"}),
+        _service({"ip-address-type": "dualstack", "enable-prefix-for-ipv6-source-nat": "on"}),
+        also=frozenset({"UDPLB653"}),
+    ),
+    "UDPLB656": Example(
+        _service({"enable-prefix-for-ipv6-source-nat": "on"}),
+        _service({"enable-prefix-for-ipv6-source-nat": "on", "ip-address-type": "dualstack"}),
+    ),
+    "UDPLB658": Example(
+        _service({"ip-address-type": "dualstack", "source-nat-ipv6-prefixes": "2001:db8::/64"}),
+        _service({"ip-address-type": "dualstack", "source-nat-ipv6-prefixes": "2001:db8::/80"}),
+    ),
+    "UDPLB661": Example(
+        _service(loadBalancerSourceRanges=["2001:db8::/32"]),
+        _service({"ip-address-type": "dualstack"}, loadBalancerSourceRanges=["2001:db8::/32"]),
+    ),
+    "UDPLB690": Example(
+        _service({"ip-address-type": None}),
+        _service({"ip-address-type": "dualstack"}),
+        when="The cluster's first family is IPv6.",
+        cluster={"ipv6": True},
+    ),
+    "UDPLB740": _annotated("inbound-sg-rules-on-private-link-traffic", "true", "on"),
+    "UDPLB763": Example(
+        _service(externalTrafficPolicy="Cluster"), _service(externalTrafficPolicy="Local"), final=True
+    ),
+    "UDPLB801": Example(
+        _service({"type": "external", "nlb-target-type": "ip"}),
+        _service({"type": "nlb", "nlb-target-type": "ip"}),
+        old=_service({"type": "nlb"}),
+    ),
+    "UDPLB802": Example(
+        _service({"type": "nlb", "nlb-target-type": "ip"}),
+        _service({"type": "external", "nlb-target-type": "ip", "healthcheck-interval": "20"}),
+        old=_service({"type": "external", "nlb-target-type": "ip"}),
+        also=frozenset({"UDPLB142"}),
+    ),
+    "UDPLB807": Example(
+        _service({"nlb-target-type": "instance"}, loadBalancerClass=LBC_CLASS),
+        _service({"nlb-target-type": "ip"}, loadBalancerClass=LBC_CLASS),
+        old=_service({"nlb-target-type": "ip"}, loadBalancerClass=LBC_CLASS),
+        also=frozenset({"UDPLB423"}),
+    ),
+    "UDPLB814": Example(
+        _service({"scheme": "internet-facing"}, loadBalancerClass=LBC_CLASS),
+        _service({"scheme": "internal"}, loadBalancerClass=LBC_CLASS),
+        old=_service({"scheme": "internal"}, loadBalancerClass=LBC_CLASS),
+    ),
+}
