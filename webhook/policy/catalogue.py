@@ -10,6 +10,7 @@ from webhook.policy import keys
 from webhook.policy.example import Example, as_yaml
 from webhook.policy.finding import Severity
 from webhook.policy.pod.examples import EXAMPLES as POD_EXAMPLES
+from webhook.policy.pod.presets import PRESETS, Preset
 from webhook.policy.pod.rules import RULES as POD_RULES
 from webhook.policy.service.annotations import ANNOTATIONS, Reader
 from webhook.policy.service.examples import EXAMPLES as SERVICE_EXAMPLES
@@ -51,12 +52,35 @@ OWN_KEYS = (
     ),
     (keys.PORTS, "annotation of a pod", "comma list of the TCP ports to answer on; final"),
     (
+        keys.PROBE,
+        "annotation of a pod",
+        "when a port is green, on every port of the pod: see [Probes](#probes)",
+    ),
+    (f"{keys.PROBE_OF_PORT}<port>", "annotation of a pod", "the same for one TCP port; wins"),
+    (
         keys.NATIVE_SIDECAR,
         "annotation of a pod",
         '`"false"`: an ordinary container instead of a native sidecar',
     ),
     (keys.STATUS, "annotation of a pod, written by udplb", "what was injected, or why nothing was"),
 )
+
+PROBES_HEAD = """
+## Probes
+
+`udplb/probe` is a kind or a preset, then `,key=value` with the keys of
+[the sidecar's `--port`](../sidecar/README.md) and the preset's own options: `dns,name=example.org,type=A`;
+`a2s,udp=2457` on a game port that its query port gates; `bound,queue=fail`; `bound,tcp=8080`.
+
+`bound` is green while a socket is bound on the UDP port of the same number and is read (the default). `none` is
+green always. `payload,send=HEX,expect=HEX,mask=HEX` sends bytes and is green while the answer begins with the
+expected ones; a preset is the same with a protocol's bytes. A value that udplb cannot read is refused where a person
+writes it, and skips the pod where a controller does. Secrets never go into annotations: what looks like one is
+refused.
+
+| preset | green means | options | source |
+|---|---|---|---|
+"""
 
 READ_HEAD = """
 ## Load balancer annotations that udplb looks at
@@ -134,4 +158,17 @@ def annotations_document() -> str:
         f"| `{row.name}` | {row.kind.value} | {', '.join(who.value for who in Reader if who in row.readers)} |\n"
         for row in ANNOTATIONS.values()
     )
-    return ANNOTATIONS_HEAD + own + READ_HEAD + read
+    return ANNOTATIONS_HEAD + own + PROBES_HEAD + _presets() + READ_HEAD + read
+
+
+def _presets() -> str:
+    return "".join(
+        f"| `{name}` | {preset.green} | {_options(preset)} | {preset.source} |\n"
+        for name, preset in PRESETS.items()
+    )
+
+
+def _options(preset: Preset) -> str:
+    return "; ".join(
+        f"`{name}`: {option.wanted} (default `{option.default}`)" for name, option in preset.options.items()
+    )

@@ -33,6 +33,7 @@ def advise(facts: Facts, verdict: Inject | Skip) -> Iterator[Finding]:
     if isinstance(verdict, Skip):
         yield from _skip(facts, verdict)
     else:
+        yield from _idle_probes(facts, verdict)
         yield from _low_port(facts, verdict)
 
 
@@ -100,6 +101,16 @@ def _plan(plan: Plan) -> Iterator[Finding]:
             "spec.containers",
             f"one sidecar listens on {MAX_PORTS} ports, the pod has more on UDP",
             "name the ports that are probed in udplb/ports",
+        )
+
+
+def _idle_probes(facts: Facts, inject: Inject) -> Iterator[Finding]:
+    """Probes of ports that the sidecar does not listen on."""
+    for port in sorted(facts.wishes.probes.keys() - inject.plan.ports.keys()):
+        yield rules.IDLE_KEY.finding(
+            annotation_field(f"{keys.PROBE_OF_PORT}{port}"),
+            f"the sidecar does not listen on TCP {port}",
+            f"end it in one of {', '.join(map(str, inject.plan.ports))}, or remove it",
         )
 
 

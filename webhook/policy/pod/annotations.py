@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import chain, islice
 
@@ -12,6 +12,7 @@ from webhook.policy import gosyntax, keys
 from webhook.policy.finding import Finding, annotation_field
 from webhook.policy.pod import rules
 from webhook.policy.pod.objects import Pod
+from webhook.policy.pod.probes import DEFAULT, Probe, Refusal, read_probe
 
 MAX_PORTS = 64
 """What one sidecar listens on (`sidecar/`, MAX_PORTS)."""
@@ -20,8 +21,8 @@ PREFIX = "udplb/"
 _MOST_NOTES = 16
 """More than fit into an answer's warnings; thousands of forged keys must not cost a second."""
 _SWITCH = {"true": True, "false": False}
-_FUTURE = (keys.PROBE, keys.DRAIN)
-_READ = (keys.PORTS, keys.NATIVE_SIDECAR, keys.STATUS, *_FUTURE)
+_FUTURE = (keys.DRAIN,)
+_READ = (keys.PORTS, keys.NATIVE_SIDECAR, keys.STATUS, keys.PROBE, *_FUTURE)
 _ELSEWHERE = {
     keys.INJECT: "set it as a label of the pod",
     keys.OWNER: "set it as a label of the namespace",
@@ -30,6 +31,7 @@ _ELSEWHERE = {
 }
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
 _PORTS_FIX = f"write numbers from 1 to 65535, each once, at most {MAX_PORTS}: 5555,9001"
+_TOO_MANY = Refusal("there are too many", f"keep those of at most {MAX_PORTS} ports")
 _SWITCH_FIX = 'write "true" or "false"'
 
 
@@ -40,13 +42,26 @@ class Wishes:
     ports: tuple[int, ...] | None = None
     native: bool = True
     inject: bool | None = None
+    probe: Probe = DEFAULT
+    probes: Mapping[int, Probe] = field(default_factory=dict)
+    """Those of single ports, which win."""
     faults: tuple[Finding, ...] = ()
     """Values that cannot be read."""
     notes: tuple[Finding, ...] = ()
     """Keys that have no effect."""
 
+    def probe_of(self, port: int) -> Probe:
+        """What gates this port of the sidecar."""
+        return self.probes.get(port, self.probe)
+
+    @property
+    def gates(self) -> set[int]:
+        """The TCP ports on which the application is said to listen, because they gate others."""
+        return {probe.tcp for probe in (self.probe, *self.probes.values()) if probe.tcp}
+
 
 _NONE = Wishes()
+_NO_PORT = Refusal("its key ends in no port", f"write the number of one TCP port: {keys.PROBE_OF_PORT}53")
 
 
 def ours(entries: Mapping[str, str]) -> dict[str, str]:
@@ -70,11 +85,15 @@ def read_wishes(pod: Pod) -> Wishes:
         faults.append(_malformed(annotation_field(keys.NATIVE_SIDECAR), native, _SWITCH_FIX))
     if inject is not None and inject not in _SWITCH:
         faults.append(_malformed(_label_field(keys.INJECT), inject, _SWITCH_FIX))
+    probe, probes, refused = _read_probes(annotations, numbers or ())
+    faults += refused
     return Wishes(
         ports=numbers,
         native=_SWITCH.get(native, True),
         inject=_SWITCH.get(inject) if inject is not None else None,
-        faults=tuple(faults),
+        probe=probe,
+        probes=probes,
+        faults=tuple(faults[:_MOST_NOTES]),
         notes=tuple(islice(chain(_annotation_notes(annotations), _label_notes(labels)), _MOST_NOTES)),
     )
 
@@ -87,18 +106,61 @@ def parse_ports(text: str) -> tuple[int, ...] | None:
     return tuple(sorted(numbers)) if all(0 < number <= 65535 for number in numbers) else None
 
 
+def _read_probes(
+    annotations: Mapping[str, str], ports: Collection[int]
+) -> tuple[Probe, dict[int, Probe], list[Finding]]:
+    """The probe of all ports, those of single ports, and what cannot be read of them."""
+    written = [key for key in annotations if key.startswith(keys.PROBE_OF_PORT)]
+    if len(written) > MAX_PORTS:
+        return DEFAULT, {}, [_refused(written[0], _TOO_MANY)]
+    probes: dict[int, Probe] = {}
+    faults: list[Finding] = []
+    for key in written:
+        port = _port_of(key)
+        probe = _NO_PORT if port is None else _gated(read_probe(annotations[key]), (port,))
+        if isinstance(probe, Refusal):
+            faults.append(_refused(key, probe))
+        elif port is not None:
+            probes[port] = probe
+    general = read_probe(annotations[keys.PROBE]) if keys.PROBE in annotations else DEFAULT
+    general = _gated(general, [port for port in ports if port not in probes])
+    if isinstance(general, Refusal):
+        return DEFAULT, probes, [*faults, _refused(keys.PROBE, general)]
+    return general, probes, faults
+
+
+def _port_of(key: str) -> int | None:
+    """The port that a `udplb/probe.<port>` is about."""
+    suffix = key.removeprefix(keys.PROBE_OF_PORT)
+    numbers = parse_ports(suffix) or (0,)
+    return numbers[0] if suffix == str(numbers[0]) and numbers[0] else None
+
+
+def _gated(probe: Probe | Refusal, ports: Collection[int]) -> Probe | Refusal:
+    """The probe, unless it gates one of these ports by the application's TCP port of the same number."""
+    if isinstance(probe, Refusal) or probe.tcp not in ports:
+        return probe
+    reason = f"tcp={probe.tcp} gates port {probe.tcp} by itself"
+    return Refusal(reason, "remove that port: the application answers there")
+
+
+def _refused(key: str, refusal: Refusal) -> Finding:
+    reason = f"udplb cannot read the probe: {refusal.reason}"
+    return rules.MALFORMED_KEY.finding(annotation_field(key), reason, refusal.fix)
+
+
 def _annotation_notes(annotations: Mapping[str, str]) -> Iterator[Finding]:
     for key, value in annotations.items():
         field = annotation_field(key)
-        if key in _FUTURE or key.startswith(keys.PROBE_OF_PORT):
-            yield rules.FUTURE_KEY.finding(
+        if key in _FUTURE:
+            yield rules.IDLE_KEY.finding(
                 field, "this version of udplb does not act on this key", "remove it or update udplb", value
             )
         elif key in _ELSEWHERE:
             yield rules.MISPLACED_KEY.finding(
                 field, "udplb does not read this key from a pod's annotations", _ELSEWHERE[key], value
             )
-        elif key not in _READ:
+        elif key not in _READ and not key.startswith(keys.PROBE_OF_PORT):
             yield rules.UNKNOWN_KEY.finding(
                 field, "udplb has no such key", f"did you mean {nearest(key)}?", value
             )

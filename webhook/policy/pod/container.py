@@ -30,7 +30,11 @@ def build(facts: Facts, inject: Inject) -> dict[str, Any]:
         "name": SIDECAR_NAME,
         "image": sidecar.image,
         "imagePullPolicy": "IfNotPresent",
-        "args": [word for number in inject.plan.ports for word in ("--port", str(number))],
+        "args": [
+            word
+            for number in inject.plan.ports
+            for word in ("--port", facts.wishes.probe_of(number).argument(number))
+        ],
     }
     if native:
         container["restartPolicy"] = "Always"

@@ -68,7 +68,11 @@ EXAMPLES: dict[str, Example] = {
     "UDPLB922": Example(
         _pod(annotations={keys.INJECT: "true"}), _pod(labels={keys.INJECT: "true"}), kind="Pod"
     ),
-    "UDPLB923": _annotated(keys.PROBE, "a2s", None),
+    "UDPLB923": Example(
+        _pod(annotations={f"{keys.PROBE_OF_PORT}7776": "a2s"}),
+        _pod(annotations={f"{keys.PROBE_OF_PORT}7777": "a2s"}),
+        kind="Pod",
+    ),
     "UDPLB924": Example(
         _pod(containers=[_container(_udp(7777))]),
         _pod(containers=[_container(_udp(7777, name="game"))]),

@@ -66,7 +66,7 @@ def plan(pod: Pod, wishes: Wishes, demands: Sequence[Demand], trigger: Trigger) 
         asked = _Asked(dict.fromkeys(declared, DECLARED))
     else:
         return _NO_SERVICE
-    answered = pod.declared("TCP") | _tcp_targets(pod, demands)
+    answered = pod.declared("TCP") | _tcp_targets(pod, demands) | wishes.gates
     served = sorted(asked.ports.keys() - answered)
     ports = {number: asked.ports[number] for number in served[:MAX_PORTS]}
     skipped = dict.fromkeys(sorted(asked.elsewhere - ports.keys()), SkipReason.CHECK_PORT_ELSEWHERE)

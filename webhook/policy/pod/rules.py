@@ -78,12 +78,13 @@ MISPLACED_KEY = PodRule(
     "keys of a pod are annotations; some keys belong to the Service or to the namespace.",
     "docs/annotations.md",
 )
-FUTURE_KEY = PodRule(
+IDLE_KEY = PodRule(
     "UDPLB923",
     Severity.WARN,
-    "A udplb key of a pod is known, but this version does not act on it",
-    "The sidecar is added as if the key were absent: every port is green while a UDP socket is bound to it.",
-    "CHANGELOG.md",
+    "A udplb key of a pod has nothing to act on",
+    "The sidecar is added as if the key were absent. A probe of a single port, udplb/probe.<port>, needs a port "
+    "that the sidecar listens on: a Service's target port, one that the pod declares, or one of udplb/ports.",
+    "docs/annotations.md",
 )
 UNRESOLVED_TARGET = PodRule(
     "UDPLB924",
@@ -323,7 +324,7 @@ RULES = (
     MALFORMED_KEY,
     UNKNOWN_KEY,
     MISPLACED_KEY,
-    FUTURE_KEY,
+    IDLE_KEY,
     UNRESOLVED_TARGET,
     LOW_PORT,
     TOO_MANY_PORTS,
