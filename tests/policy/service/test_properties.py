@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.policy.service.services import LBC, OPTED_IN
 from webhook.patch import apply, operations
 from webhook.policy import keys
+from webhook.policy.finding import Decision
 from webhook.policy.raw import MalformedObject
 from webhook.policy.service import decision
 from webhook.policy.service.annotations import ANNOTATIONS
@@ -141,3 +142,32 @@ def test_junk_is_called_malformed_or_decided(raw: dict[str, Any], part: str, key
                 judge(broken, None, OPTED_IN, (), LBC)
             except MalformedObject:
                 continue
+
+
+LATER = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
+STATUSES = st.sampled_from([{}, {"loadBalancer": {"ingress": [{"hostname": "nlb.example"}]}}])
+FINALIZERS = st.lists(st.sampled_from([keys.LBC_FINALIZER, "else.example/x"]), max_size=2, unique=True)
+
+
+@given(SERVICES, SERVICES, st.booleans())
+def test_a_deletion_is_never_held_up(old: dict[str, Any], new: dict[str, Any], was: bool) -> None:
+    (old if was else new)["metadata"] |= LATER
+    for judge in (decision.mutate, decision.validate):
+        assert judge(new, old, OPTED_IN, (), LBC) == Decision(reason="deleting")
+
+
+@given(SERVICES, STATUSES, STATUSES, FINALIZERS)
+def test_an_update_of_status_or_finalizers_alone_passes_without_a_word(
+    raw: dict[str, Any], before: dict[str, Any], after: dict[str, Any], finalizers: list[str]
+) -> None:
+    old = raw | {"status": before}
+    new = raw | {"status": after, "metadata": raw["metadata"] | {"finalizers": finalizers}}
+    for judge in (decision.mutate, decision.validate):
+        assert judge(new, old, OPTED_IN, (), LBC) == Decision(reason="unchanged")
+
+
+@given(SERVICES)
+def test_what_was_bad_before_the_opt_in_can_still_be_labelled(raw: dict[str, Any]) -> None:
+    labelled = raw | {"metadata": raw["metadata"] | {"labels": {"team": "games"}}}
+    for judge in (decision.mutate, decision.validate):
+        assert not judge(labelled, raw, OPTED_IN, (), LBC).rejected

@@ -40,6 +40,11 @@ def test_our_pair_returns_into_attributes_that_the_user_changed() -> None:
     assert [edit.value for edit in edits] == ["c=d,load_balancing.cross_zone.enabled=true"]
 
 
+def test_the_policy_that_the_api_server_fills_in_is_turned_back_to_local() -> None:
+    edits = update(finished(), finished(externalTrafficPolicy="Cluster")).edits
+    assert [(edit.path, edit.value) for edit in edits] == [(("spec", "externalTrafficPolicy"), "Local")]
+
+
 def test_another_value_is_the_users_word() -> None:
     assert update(finished(), finished({"healthcheck-protocol": "http"})).edits == ()
 
@@ -68,8 +73,8 @@ def test_a_key_of_the_user_that_is_gone_stays_gone() -> None:
             "deleting",
         ),
         (service({}, DNS_TCP), service({"scheme": "x"}, DNS_TCP), "no_udp_port"),
-        (finished(status=LIVE), service(type="ClusterIP"), "no_udp_port"),
-        (finished(status=LIVE), finished({}, DNS_TCP), "no_udp_port"),
+        (finished(), service(type="ClusterIP"), "no_udp_port"),
+        (finished(), finished({}, DNS_TCP), "no_udp_port"),
         (finished({"scheme": "x"}), finished({"scheme": "x"}, plain={keys.INJECT: "false"}), "opted_out"),
     ],
     ids=[

@@ -15,7 +15,7 @@ from webhook.policy.service.defaults import defaults
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.objects import Service, parse_service
 from webhook.policy.service.owners import Ownership, owner
-from webhook.policy.service.rules import leaving_alone
+from webhook.policy.service.rules import LEAVING, leaving_alone
 from webhook.policy.service.update import restore
 
 Object = Mapping[str, Any]
@@ -30,7 +30,7 @@ def mutate(
         MalformedObject: a field has another type than the API has.
     """
     service, before = _parse(raw, old, namespace)
-    left = _left_alone(raw, old, service, cluster)
+    left = _left_alone(raw, old, service, before, namespace, cluster)
     if left is not None:
         return left
     if before is None:
@@ -51,7 +51,7 @@ def validate(
         MalformedObject: a field has another type than the API has.
     """
     service, before = _parse(raw, old, namespace)
-    left = _left_alone(raw, old, service, cluster)
+    left = _left_alone(raw, old, service, before, namespace, cluster)
     if left is not None:
         return left
     missing = defaults(service, namespace, cluster) if before is None else ()
@@ -70,6 +70,8 @@ def _left_alone(
     raw: Object,
     old: Object | None,
     service: Service,
+    before: Service | None,
+    namespace: Namespace,
     cluster: Cluster,
 ) -> Decision | None:
     """A request that is none of our business, with the reason."""
@@ -79,12 +81,25 @@ def _left_alone(
     if old is not None and _unchanged(raw, old):
         return Decision(reason="unchanged")
     if not service.is_udp_load_balancer:
-        return Decision(reason="no_udp_port")
+        return _leaving("no_udp_port", service, before, namespace, cluster)
     if service.annotations.get(keys.INJECT) == "false":
-        return Decision(reason="opted_out")
+        return _leaving("opted_out", service, before, namespace, cluster)
     if owner(service, cluster) is Ownership.FOREIGN:
-        return Decision(findings=leaving_alone(service, cluster), reason="foreign_class")
+        return Decision(findings=leaving_alone(service, before, cluster), reason="foreign_class")
     return None
+
+
+def _leaving(
+    reason: str, service: Service, before: Service | None, namespace: Namespace, cluster: Cluster
+) -> Decision:
+    """Left alone from now on; a live load balancer that was in our care until now is not let go silently."""
+    if before is None or not before.live or not before.is_udp_load_balancer:
+        return Decision(reason=reason)
+    if before.annotations.get(keys.INJECT) == "false":
+        return Decision(reason=reason)
+    facts = replace(_facts(service, namespace, cluster), before=_facts(before, namespace, cluster))
+    said = (finding for rule in LEAVING[reason] for finding in rule.findings(facts))
+    return Decision(findings=_waivers(service, cluster).apply(said), reason=reason)
 
 
 def _unchanged(raw: Object, old: Object) -> bool:
@@ -109,22 +124,28 @@ def _judged(
     missing: tuple[Edit, ...] = (),
 ) -> Decision:
     others = tuple(other for other in siblings if other.name != written.name)
-
-    def facts_of(service: Service) -> Facts:
-        model = build(service, cluster, others)
-        return Facts(service, service, namespace, cluster, model, owner(service, cluster), others)
-
     facts = replace(
-        facts_of(with_edits(written, edits)),
+        _facts(with_edits(written, edits), namespace, cluster, others),
         written=written,
         edits=edits,
         missing=missing,
-        before=None if before is None else facts_of(before),
+        before=None if before is None else _facts(before, namespace, cluster, others),
         new=before is None,
     )
-    allowed = frozenset(gosyntax.parse_list(written.annotations.get(keys.ALLOW, "")))
-    decided = Decision(edits, Waivers(cluster.severities, allowed).apply(check(facts)))
+    decided = Decision(edits, _waivers(written, cluster).apply(check(facts)))
     return replace(decided, edits=()) if decided.rejected else decided
+
+
+def _facts(
+    service: Service, namespace: Namespace, cluster: Cluster, siblings: tuple[Service, ...] = ()
+) -> Facts:
+    model = build(service, cluster, siblings)
+    return Facts(service, service, namespace, cluster, model, owner(service, cluster), siblings)
+
+
+def _waivers(written: Service, cluster: Cluster) -> Waivers:
+    allowed = frozenset(gosyntax.parse_list(written.annotations.get(keys.ALLOW, "")))
+    return Waivers(cluster.severities, allowed)
 
 
 def with_edits(service: Service, edits: Sequence[Edit]) -> Service:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from webhook.policy.cluster import Cluster, Namespace, Owner
 from webhook.policy.finding import Edit
+from webhook.policy.service.annotations import read_by
+from webhook.policy.service.build import reader_of
 from webhook.policy.service.load_balancer import NetworkLoadBalancer
 from webhook.policy.service.objects import Service
 from webhook.policy.service.owners import Ownership
@@ -37,6 +39,23 @@ class Facts:
     def targets_nodes(self) -> bool:
         """The model has instance targets, whatever stands in the annotation."""
         return any(group.target_type == "instance" for group in self.model.target_groups)
+
+    @property
+    def running(self) -> Facts | None:
+        """The old object, where its load balancer is live and stays with a controller that we serve."""
+        kept = {Ownership.LBC, Ownership.AUTO_MODE}
+        before = self.before
+        if before is None or not before.service.live or not {self.ownership, before.ownership} <= kept:
+            return None
+        return before
+
+    def read(self, name: str) -> str | None:
+        """The annotation's value as far as the Service's controller looks at it."""
+        return self.service.aws(name) if read_by(name, reader_of(self.service, self.cluster)) else None
+
+    def refuses(self, *codes: str) -> bool:
+        """Whether the controller stops at one of these rules, so that nothing of the object takes effect."""
+        return any(refusal.code in codes for refusal in self.model.refusals)
 
     @property
     def meant_for(self) -> Owner | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from webhook.policy.cluster import Cluster
 from webhook.policy.finding import Finding, Rule
 from webhook.policy.service.facts import Facts
@@ -10,6 +12,7 @@ from webhook.policy.service.rules import (
     attributes,
     health_check,
     ip_families,
+    live_changes,
     load_balancer,
     own_keys,
     ownership,
@@ -35,11 +38,19 @@ _FAMILIES: tuple[Rule[Facts], ...] = (
     *ip_families.RULES,
     *traffic_policy.RULES,
     *transitions.RULES,
+    *live_changes.RULES,
 )
 
 RULES: tuple[Rule[Facts], ...] = (*_FAMILIES, own_keys.allow(frozenset(rule.code for rule in _FAMILIES)))
 
 
-def leaving_alone(service: Service, cluster: Cluster) -> tuple[Finding, ...]:
-    """Why a Service of another vendor's class is left alone."""
-    return (ownership.foreign_class(service, cluster),)
+LEAVING: Mapping[str, tuple[Rule[Facts], ...]] = {
+    "no_udp_port": (live_changes.REPLACED, live_changes.LISTENER_GONE, live_changes.NO_LOAD_BALANCER),
+    "opted_out": (live_changes.OPTS_OUT,),
+}
+"""What is said of a live UDP load balancer that is left alone from now on, by the reason."""
+
+
+def leaving_alone(service: Service, before: Service | None, cluster: Cluster) -> tuple[Finding, ...]:
+    """Why a Service of another vendor's class is left alone; its class cannot change either."""
+    return (*transitions.class_changed(service, before), ownership.foreign_class(service, cluster))
