@@ -39,6 +39,18 @@ def _annotated(name: str, before: str | None, after: str | None, *ports: Fragmen
     return Example(_service({name: before}, *ports, **spec), _service({name: after}, *ports, **spec))
 
 
+def _update(before: Fragment, after: Fragment, old: Fragment, also: frozenset[str] = frozenset()) -> Example:
+    """Two updates of a Service that LBC serves."""
+    spec = {"loadBalancerClass": LBC_CLASS, **old["spec"]}
+    return Example(before, after, old={**old, "spec": spec}, also=also)
+
+
+def _changed(name: str, was: str | None, becomes: str) -> Example:
+    """One annotation of a Service that LBC serves: changed, and left as it was."""
+    old = _service({name: was}, loadBalancerClass=LBC_CLASS)
+    return Example(_service({name: becomes}), _service({name: was}), old=old)
+
+
 EXAMPLES: dict[str, Example] = {
     "UDPLB101": Example(
         _service(loadBalancerClass=None),
@@ -289,15 +301,104 @@ EXAMPLES: dict[str, Example] = {
         old=_service({"type": "external", "nlb-target-type": "ip"}),
         also=frozenset({"UDPLB142"}),
     ),
+    "UDPLB803": Example(
+        _service({"type": "external", "nlb-target-type": "ip"}, _WEB, _GAME),
+        _service({"type": None}, _WEB, _GAME),
+        when="The legacy controller built a Classic load balancer for the TCP port.",
+        old=_service({"type": None}, _WEB),
+    ),
+    "UDPLB805": _update(
+        _service(loadBalancerClass="eks.amazonaws.com/nlb"),
+        _service(loadBalancerClass=LBC_CLASS),
+        _service(loadBalancerClass=LBC_CLASS),
+    ),
+    "UDPLB806": Example(
+        _service({"nlb-target-type": "ip"}, loadBalancerClass=LBC_CLASS),
+        _service({"nlb-target-type": "instance"}, loadBalancerClass=LBC_CLASS),
+        old=_service(
+            {"nlb-target-type": "instance"}, loadBalancerClass=LBC_CLASS, externalTrafficPolicy="Local"
+        ),
+    ),
     "UDPLB807": Example(
         _service({"nlb-target-type": "instance"}, loadBalancerClass=LBC_CLASS),
         _service({"nlb-target-type": "ip"}, loadBalancerClass=LBC_CLASS),
         old=_service({"nlb-target-type": "ip"}, loadBalancerClass=LBC_CLASS),
         also=frozenset({"UDPLB423"}),
     ),
+    "UDPLB808": _update(
+        _service({"enable-tcp-udp-listener": "true"}, _DNS, _DNS_TCP),
+        _service({"enable-tcp-udp-listener": "true"}, _DNS, _WEB),
+        _service({"enable-tcp-udp-listener": "true"}, _DNS),
+    ),
+    "UDPLB809": _update(
+        _service({}, _GAME, _WEB | {"protocol": "UDP"}),
+        _service({}, _GAME, _WEB, _WEB | {"name": "quic", "port": 81, "protocol": "UDP"}),
+        _service({"ip-address-type": "dualstack"}, _GAME, _WEB),
+        also=frozenset({"UDPLB808"}),
+    ),
+    "UDPLB812": _update(
+        _service({}, _GAME | {"port": 7778}),
+        _service({}, _GAME, _GAME | {"name": "new", "port": 7778}),
+        _service({}, _GAME),
+    ),
+    "UDPLB813": _update(
+        _service({}, _GAME | {"targetPort": 7778}),
+        _service({}, _GAME | {"name": "play"}),
+        _service({}, _GAME),
+    ),
     "UDPLB814": Example(
         _service({"scheme": "internet-facing"}, loadBalancerClass=LBC_CLASS),
         _service({"scheme": "internal"}, loadBalancerClass=LBC_CLASS),
         old=_service({"scheme": "internal"}, loadBalancerClass=LBC_CLASS),
+    ),
+    "UDPLB816": _changed("name", "game", "arena"),
+    "UDPLB817": _changed("private-ipv4-addresses", "10.0.0.10", "10.0.0.11"),
+    "UDPLB819": _update(
+        _service({"ip-address-type": "dualstack", "enable-prefix-for-ipv6-source-nat": "on"}),
+        _service({"ip-address-type": "ipv4"}),
+        _service({}, _GAME),
+    ),
+    "UDPLB821": Example(
+        _service({"ip-address-type": "ipv4", "enable-prefix-for-ipv6-source-nat": None}),
+        _service({"ip-address-type": "dualstack", "enable-prefix-for-ipv6-source-nat": "on"}),
+        old=_service(
+            {"ip-address-type": "dualstack", "enable-prefix-for-ipv6-source-nat": "on"},
+            loadBalancerClass=LBC_CLASS,
+        ),
+    ),
+    "UDPLB822": Example(
+        _service({"source-nat-ipv6-prefixes": "2001:db8:0:1::/80"}),
+        _service({"source-nat-ipv6-prefixes": "2001:db8::/80"}),
+        old=_service(
+            {"ip-address-type": "dualstack", "source-nat-ipv6-prefixes": "2001:db8::/80"},
+            loadBalancerClass=LBC_CLASS,
+        ),
+    ),
+    "UDPLB823": Example(
+        _service(ipFamilies=["IPv4", "IPv6"]),
+        _service(ipFamilies=["IPv4"]),
+        old=_service({"ip-address-type": "dualstack"}, loadBalancerClass=LBC_CLASS, ipFamilies=["IPv4"]),
+    ),
+    "UDPLB824": _changed("disable-nlb-sg", None, "true"),
+    "UDPLB825": Example(
+        _service({"attributes": f"{_CROSS_ZONE}=true"}),
+        _service({"attributes": f"{_CROSS_ZONE}=true,deletion_protection.enabled=false"}),
+        old=_service(
+            {"attributes": f"{_CROSS_ZONE}=true,deletion_protection.enabled=true"},
+            loadBalancerClass=LBC_CLASS,
+        ),
+    ),
+    "UDPLB829": _update(_service(type="ClusterIP"), _service(type="LoadBalancer"), _service({}, _GAME)),
+    "UDPLB830": _changed(keys.INJECT, None, "false"),
+    "UDPLB832": Example(
+        _service({"proxy-protocol-per-target-group": "80"}, _GAME, _WEB),
+        _service({"proxy-protocol-per-target-group": None}, _GAME, _WEB),
+        old=_service({"proxy-protocol-per-target-group": None}, _GAME, _WEB, loadBalancerClass=LBC_CLASS),
+    ),
+    "UDPLB833": _update(
+        _service({"quic-enabled-ports": "7777"}),
+        _service({"quic-enabled-ports": None}),
+        _service({}, _GAME),
+        also=frozenset({"UDPLB808"}),
     ),
 }
