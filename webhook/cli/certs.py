@@ -14,7 +14,9 @@ from certs.authority import CertificateAuthority
 
 REFUSED, USAGE = 1, 2
 
-app = typer.Typer(help="Make serving certificates.", no_args_is_help=True)
+app = typer.Typer(
+    help="Make serving certificates.", no_args_is_help=True, rich_markup_mode=None, add_completion=False
+)
 
 
 @app.callback()

@@ -1,73 +1,130 @@
-"""Manifests as people keep them: YAML whose comments, order and style survive an edit.
-
-A file is cut into its documents; those that nothing changes are given back letter for letter.
-"""
+"""Manifests as people keep them, YAML or JSON: what nothing changes is given back letter for letter."""
 
 from __future__ import annotations
 
-import io
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import takewhile
+from typing import Any, Protocol
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedBase, CommentedMap, CommentedSeq
-from ruamel.yaml.error import CommentMark, MarkedYAMLError, YAMLError
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString
-from ruamel.yaml.tokens import CommentToken
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from webhook.cli import trees
+from webhook.cli.splice import splice
 from webhook.patch import Operation, apply, operations
 from webhook.policy.finding import Edit
 
 _MARKER = re.compile(r"^---(?=\s|$)", re.MULTILINE)
-_MARKER_LINE = re.compile(r"---[ \t]*(#.*)?\n")
-_NOT_TEXT = re.compile(
-    r"(y|n|yes|no|on|off|true|false|null|~|=|<<)?"  # truths, null, and keys of YAML itself
-    r"|[-+]?\.?[0-9][-+0-9a-fox_.:tz ]*|[-+]?\.(inf|nan)",  # numbers of any base, sexagesimals and times
-    re.IGNORECASE,
-)
-"""What Kubernetes's YAML 1.1 may read as something else than text when it stands without quotes."""
-_ANY_WIDTH = 1 << 20
+_MARKER_LINE = re.compile(r"---[ \t]*(#.*)?\r?\n")
+_NO_CONTENT = re.compile(r"\ufeff?(%.*|#.*|[ \t\r]*|\n)*")
+_BLANKS = re.compile(r"[\s\ufeff]*")
+_INDENT = re.compile(r"[{\[]\r?\n( +|\t+)")
 
 
 class NotYAML(ValueError):
     """The text is no YAML; the text of this says where and why."""
 
 
+class Form(Protocol):
+    """How a document is written."""
+
+    def rewritten(self, text: str, changes: Sequence[Operation], before: Any, after: Any) -> str:
+        """The text after the changes, which lead from one value to the other."""
+
+
 @dataclass(slots=True)
 class Document:
-    """One YAML document, and the edits that its objects got."""
+    """One document, and the edits that its objects got."""
 
     text: str
-    tree: Any
     plain: Any
+    form: Form
     edits: list[Edit] = field(default_factory=list)
 
     def objects(self) -> Iterator[tuple[tuple[str | int, ...], Mapping[str, Any]]]:
         """Each Kubernetes object in it with its place: the document itself, or the items of a List."""
-        if not isinstance(self.plain, dict):
-            return
-        if self.plain.get("kind") != "List":
-            yield (), self.plain
-            return
-        items = self.plain.get("items")
-        for index, item in enumerate(items if isinstance(items, list) else ()):
-            if isinstance(item, dict):
-                yield ("items", index), item
+        yield from _objects((), self.plain)
+
+    def changed(self) -> Any:
+        """The document's value after its edits."""
+        return apply(self.plain, operations(self.plain, self.edits)) if self.edits else self.plain
 
     def render(self) -> str:
-        """The document after its edits."""
+        """The document's text after its edits."""
         changes = operations(self.plain, self.edits) if self.edits else []
         if not changes:
             return self.text
-        expected = apply(self.plain, changes)
-        style = _Style.of(self.tree)
-        for change in changes:
-            _change(self.tree, change)
-        if _plain(self.tree) != expected:
-            self.tree = _styled(expected)  # an anchor's other uses would have changed, too
-        return _head(self.text) + style.dump(self.tree)
+        head = _head(self.text)
+        body = self.text.removeprefix(head)
+        written = self.form.rewritten(body, changes, self.plain, apply(self.plain, changes))
+        if "\r\n" in body:
+            written = re.sub(r"(?<!\r)\n", "\r\n", written)
+        return head + written
+
+
+def _objects(
+    place: tuple[str | int, ...], value: Any, of: Mapping[str, Any] | None = None
+) -> Iterator[tuple[tuple[str | int, ...], Mapping[str, Any]]]:
+    """`kubectl get` leaves the kind of a PodList's items to the list."""
+    if not isinstance(value, dict):
+        return
+    value = {**(of or {}), **value}
+    kind, items = str(value.get("kind", "")), value.get("items")
+    if not (kind.endswith("List") and isinstance(items, list)):
+        yield place, value
+        return
+    named = (
+        {"apiVersion": value.get("apiVersion"), "kind": kind.removesuffix("List")} if kind != "List" else {}
+    )
+    for index, item in enumerate(items):
+        yield from _objects((*place, "items", index), item, named)
+
+
+class _Yaml:
+    def rewritten(self, text: str, changes: Sequence[Operation], before: Any, after: Any) -> str:
+        removed = list(takewhile(lambda change: change["op"] == "remove", changes))
+        cut = _without_lines(text, removed)
+        if removed and _reads_as(cut, apply(before, removed)):
+            text, changes = cut, changes[len(removed) :]
+        return _edited(text, changes, after) if changes else text
+
+
+def _without_lines(text: str, removed: Sequence[Operation]) -> str:
+    """The text without what is removed, if that stands on lines of its own; else something that reads otherwise."""
+    tree = trees.parser().load(text)
+    try:
+        gone = {line for change in removed for line in trees.lines_of(tree, change["path"])}
+    except KeyError:  # it comes from another map by a merge key
+        return text
+    return "".join(line for number, line in enumerate(_lines(text)) if number not in gone)
+
+
+def _edited(text: str, changes: Sequence[Operation], expected: Any) -> str:
+    tree = trees.parser().load(text)
+    style = trees.Style.of(tree)
+    before = style.dump(tree)
+    trees.change(tree, changes)
+    if trees.plain(tree) != expected:
+        tree = trees.styled(expected)  # what no edit in place can say
+    after = style.dump(tree)
+    spliced = splice(text, before, after)
+    return spliced if _reads_as(spliced, expected) else after
+
+
+class _Json:
+    def rewritten(self, text: str, changes: Sequence[Operation], before: Any, after: Any) -> str:  # noqa: ARG002
+        found = _INDENT.search(text)
+        indent = found.group(1) if found else None
+        separators = None if indent or ": " in text else (",", ":")
+        normal, wanted = (
+            json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
+            for value in (before, after)
+        )
+        begin, end = text.index("{"), text.rindex("}") + 1
+        spliced = splice(text[begin:end], normal, wanted)
+        return text[:begin] + (spliced if _reads_as(spliced, after) else wanted) + text[end:]
 
 
 def read(text: str) -> list[Document]:
@@ -76,197 +133,94 @@ def read(text: str) -> list[Document]:
     Raises:
         NotYAML: a document cannot be parsed.
     """
-    starts = sorted({0, *(found.start() for found in _MARKER.finditer(text))})
-    parts = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
-    documents, line = [], 0
-    for part in parts:
-        tree = _load(part, line)
-        documents.append(Document(part, tree, _plain(tree)))
+    documents: list[Document] = []
+    line = 0
+    for part in _parts(text):
+        documents += _read_json(part) or [_read_yaml(part, line)]
         line += part.count("\n")
     return documents
 
 
-def _head(text: str) -> str:
-    """The marker's line where nothing but a comment is on it: ruamel.yaml would move that comment."""
-    found = _MARKER_LINE.match(text)
-    return found.group() if found else ""
+def _parts(text: str) -> Iterator[str]:
+    """The text cut before each marker; comments and directives above the first one stay with it."""
+    starts = [found.start() for found in _MARKER.finditer(text)]
+    if not starts or not _NO_CONTENT.fullmatch(text[: starts[0]]):
+        starts = [0, *starts]
+    starts[0] = 0
+    yield from (text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True))
 
 
-def _load(text: str, line: int) -> Any:
-    head = _head(text)
+def _read_json(part: str) -> list[Document]:
+    """The objects of a part that is JSON, one or several behind each other; none where it is not."""
+    head = _head(part)
+    position = len(head)
+    documents: list[Document] = []
+    decoder = json.JSONDecoder()
+    while position < len(part):
+        begin = _BLANKS.match(part, position).end()  # type: ignore[union-attr]  # it matches nothing, too
+        if begin == len(part) and documents:
+            documents[-1].text += part[position:]
+            break
+        if not part.startswith("{", begin):
+            return []
+        try:
+            value, end = decoder.raw_decode(part, begin)
+        except (ValueError, RecursionError):
+            return []
+        text = part[position:end] if documents else part[:end]
+        documents.append(Document(text, value, _Json()))
+        position = end
+    return documents
+
+
+def _read_yaml(part: str, line: int) -> Document:
+    head = _head(part)
     line += head.count("\n")
+    body = part.removeprefix(head)
     try:
-        return _yaml().load(text.removeprefix(head))
+        return Document(part, trees.plain(trees.parser().load(body)), _Yaml())
     except MarkedYAMLError as fault:
         mark = fault.problem_mark or fault.context_mark
         where = f"line {line + mark.line + 1}: " if mark else ""
         raise NotYAML(f"{where}{' '.join(str(fault.problem or fault.context).split())}") from None
     except (YAMLError, ValueError) as fault:
-        raise NotYAML(" ".join(str(fault).split())) from None
+        raise NotYAML(f"line {line + 1}: {' '.join(str(fault).split())}") from None
 
 
-def _yaml() -> YAML:
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = _ANY_WIDTH
-    return yaml
+def _lines(text: str) -> list[str]:
+    """The lines as YAML counts them."""
+    return re.split(r"(?<=\n)", text)
 
 
-@dataclass(frozen=True, slots=True)
-class _Style:
-    """How a document indents: columns of a map in a map, and of a list's dash in a map."""
-
-    mapping: int = 2
-    dash: int = 0
-
-    @classmethod
-    def of(cls, tree: Any) -> _Style:
-        deeper = list(_steps(tree))
-        maps = [columns for kind, columns in deeper if kind is CommentedMap and columns > 0]
-        dashes = [columns for kind, columns in deeper if kind is CommentedSeq and columns >= 0]
-        return cls(maps[0] if maps else 2, dashes[0] if dashes else 0)
-
-    def dump(self, tree: Any) -> str:
-        yaml = _yaml()
-        yaml.indent(mapping=self.mapping, sequence=self.dash + 2, offset=self.dash)
-        written = io.StringIO()
-        yaml.dump(tree, written)
-        return written.getvalue()
+def _reads_as(text: str, expected: Any) -> bool:
+    try:
+        return bool(trees.plain(trees.parser().load(text)) == expected)
+    except (YAMLError, ValueError):
+        return False
 
 
-def _steps(tree: Any) -> Iterator[tuple[type, int]]:
-    """Of each block collection in a map: its type, and how many columns it stands right of the map."""
-    children = tree.values() if isinstance(tree, CommentedMap) else tree if isinstance(tree, list) else ()
-    for child in children:
-        if isinstance(child, CommentedMap | CommentedSeq):
-            if isinstance(tree, CommentedMap) and not child.fa.flow_style():
-                yield type(child), child.lc.col - tree.lc.col
-            yield from _steps(child)
-
-
-def _plain(node: Any) -> Any:
-    """The node as JSON has it."""
-    if isinstance(node, Mapping):
-        return {str(key): _plain(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_plain(item) for item in node]
-    if node is None or isinstance(node, bool):
-        return node
-    for kind in (int, float):
-        if isinstance(node, kind):
-            return kind(node)
-    return str(node)
-
-
-def _styled(value: Any) -> Any:
-    """A plain value in block style, where no text can be taken for a number or a truth."""
-    if isinstance(value, Mapping):
-        return CommentedMap((key, _styled(below)) for key, below in value.items())
-    if isinstance(value, list):
-        return CommentedSeq(map(_styled, value))
-    if isinstance(value, str) and _NOT_TEXT.fullmatch(value):
-        return DoubleQuotedScalarString(value)
-    return value
-
-
-def _change(tree: Any, change: Operation) -> None:
-    """One operation, on the tree itself: a copy by way of JSON would lose the comments."""
-    *parents, last = (step.replace("~1", "/").replace("~0", "~") for step in change["path"].split("/")[1:])
-    parent, key, here = None, None, tree
-    for step in parents:
-        parent, key = here, int(step) if isinstance(here, list) else step
-        here = parent[key]
-    if change["op"] == "remove":
-        del here[int(last) if isinstance(here, list) else last]
-        return
-    value = _styled(change["value"])
-    if change["op"] == "replace":
-        here[int(last) if isinstance(here, list) else last] = value
-    elif isinstance(here, list) and last != "-" and int(last) < len(here):
-        _insert(parent, key, int(last), value)
-    else:
-        _append(here, last, value)
-
-
-def _insert(parent: Any, key: Any, index: int, value: Any) -> None:
-    """A new member before another one of a list; a comment above the first member stays with that one."""
-    here = parent[key]
-    here.insert(index, value)
-    if index == 0 and isinstance(here, CommentedSeq) and here.ca.comment and here.ca.comment[1]:
-        _comments(here, 1)[1] = here.ca.comment[1]
-        here.ca.comment[1] = None
-        _comments(parent, key)[3] = None  # ruamel.yaml keeps the same comment here, too
-
-
-def _append(here: Any, last: str, value: Any) -> None:
-    """A new last member: what is written below the collection, for the next one, stays below it."""
-    below = _take_comment_below(here) if isinstance(here, CommentedBase) else ""
-    if isinstance(here, list):
-        here.append(value)
-    else:
-        here[last] = value
-    leaf = _last_leaf(here)
-    if below and leaf:
-        holder, key = leaf
-        _comments(holder, key)[_slot(holder)] = CommentToken("\n" + below, CommentMark(0), None)
-
-
-def _take_comment_below(here: Any) -> str:
-    """Cut the lines that follow the collection and stand left of it out of its last leaf's comment."""
-    leaf = _last_leaf(here)
-    if leaf is None:
+def _head(text: str) -> str:
+    """The marker's line, where nothing but a comment is on it, and what stands above."""
+    found = _MARKER.search(text)
+    if found is None or not _NO_CONTENT.fullmatch(text[: found.start()]):
         return ""
-    comments, slot = _comments(*leaf), _slot(leaf[0])
-    token = comments[slot]
-    if token is None:
-        return ""
-    first, *lines = token.value.splitlines(keepends=True)
-    kept = 0
-    while kept < len(lines) and lines[kept].strip() and _indent(lines[kept]) >= here.lc.col:
-        kept += 1
-    token.value = first + "".join(lines[:kept])
-    if not token.value.strip():
-        comments[slot] = None
-    return "".join(lines[kept:])
+    marker = _MARKER_LINE.match(text, found.start())
+    return text[: marker.end()] if marker else ""
 
 
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip(" "))
-
-
-def _last_leaf(node: Any) -> tuple[Any, Any] | None:
-    """The collection and key of what is written last of this node: a scalar, or a collection on one line."""
-    leaf = None
-    while isinstance(node, CommentedMap | CommentedSeq) and node and not node.fa.flow_style():
-        key = len(node) - 1 if isinstance(node, CommentedSeq) else next(reversed(node))
-        leaf = node, key
-        node = node[key]
-    return leaf
-
-
-def _comments(holder: Any, key: Any) -> list[Any]:
-    comments: list[Any] = holder.ca.items.setdefault(key, [None, None, None, None])
-    return comments
-
-
-def _slot(holder: Any) -> int:
-    """Where ruamel.yaml keeps the comment behind a scalar, in the comments of a map's or a list's entry."""
-    return 0 if isinstance(holder, CommentedSeq) else 2
-
-
-def joined(texts: Sequence[str]) -> str:
-    """Several files as one stream of documents."""
+def joined(documents: Sequence[Sequence[Document]]) -> str:
+    """The documents of several files as one stream."""
     stream = ""
-    for text in texts:
+    for number, part in enumerate(documents):
+        text = "".join(document.render() for document in part)
         if stream and not stream.endswith("\n"):
             stream += "\n"
-        if stream and text.strip() and not _begins_with_marker(text):
+        if stream and text.strip() and not _head(text) and not _all_json(documents[: number + 1]):
             stream += "---\n"
         stream += text
     return stream
 
 
-def _begins_with_marker(text: str) -> bool:
-    """Whether nothing but comments stands above the first document marker."""
-    above = _MARKER.split(text, maxsplit=1)[0] if _MARKER.search(text) else text
-    return all(not line.strip() or line.lstrip().startswith("#") for line in above.splitlines())
+def _all_json(files: Sequence[Sequence[Document]]) -> bool:
+    """Objects of JSON stand behind each other, as `jq` reads them."""
+    return all(isinstance(document.form, _Json) for file in files for document in file)

@@ -13,7 +13,7 @@ from webhook import settings
 
 USAGE = 2
 
-app = typer.Typer()
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 _OPTIONS: dict[str, Any] = {
     "config": Annotated[

@@ -6,7 +6,7 @@ import typer
 
 from webhook import __version__
 
-app = typer.Typer()
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @app.command()

@@ -1,0 +1,179 @@
+"""Manifests that are applied together, decided as the webhook would decide them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from webhook import __version__, patch
+from webhook.cli.sources import Item
+from webhook.handlers import AUDIT, POD, SERVICE, WORKLOADS, mode_of
+from webhook.policy import keys
+from webhook.policy.cluster import Cluster, Namespace, Owner, Sidecar
+from webhook.policy.finding import Decision, Edit, Finding, Severity, shortened
+from webhook.policy.pod import decision as pods
+from webhook.policy.pod import templates
+from webhook.policy.raw import MalformedObject
+from webhook.policy.service import decision as services
+from webhook.policy.service.demand import Demand, demand
+from webhook.policy.service.objects import Service, parse_service
+
+SYSTEM = "kube-system"
+
+
+def offline_cluster(owner: Owner) -> Cluster:
+    """A cluster with the settings' defaults, where nobody can be asked."""
+    return Cluster(Sidecar(f"udp-healthcheck:{__version__}"), owner, version=__version__)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One line about an object or, where `item` is None, about a namespace."""
+
+    sentence: str
+    item: Item | None = None
+    finding: Finding | None = None
+
+    def __str__(self) -> str:
+        return f"{self.item}: {self.sentence}" if self.item else self.sentence
+
+    def to_json(self) -> dict[str, Any]:
+        told: dict[str, Any] = {"message": self.sentence}
+        if self.item:
+            told |= {"kind": self.item.kind, "namespace": self.item.namespace, "name": self.item.name}
+        if self.finding:
+            told |= finding_to_json(self.finding)
+        return told
+
+
+def finding_to_json(finding: Finding) -> dict[str, str]:
+    """A finding for machines; `field` is the whole path."""
+    return {
+        "code": finding.code,
+        "severity": finding.severity.value,
+        "field": finding.field,
+        "reason": finding.reason,
+        "fix": finding.fix,
+    }
+
+
+@dataclass(slots=True)
+class Release:
+    """Manifests that are applied together: Services first, since they say what their pods need."""
+
+    items: Sequence[Item]
+    old_items: Sequence[Item]
+    cluster: Cluster
+    said: list[Said] = field(default_factory=list)
+    rejected: bool = False
+    _demands: dict[str, list[Demand]] = field(default_factory=dict)
+
+    def decide(self) -> None:
+        """Put the edits into the documents, and what is to be said into `said`."""
+        before = {item.identity: item.raw for item in self.old_items}
+        namespaces = self._namespaces()
+        known = [item for item in self.items if item.type in _DECIDE]
+        for name in dict.fromkeys(item.namespace for item in known):
+            if name not in namespaces:
+                self.said.append(Said(_left_alone(name)))
+        for item in sorted(known, key=lambda item: item.type not in SERVICE):
+            namespace = namespaces.get(item.namespace)
+            if namespace is not None:
+                self._decide(item, before.get(item.identity), namespace)
+
+    def _decide(self, item: Item, old: Mapping[str, Any] | None, namespace: Namespace) -> None:
+        try:
+            self._take(item, _DECIDE[item.type](self, item, old, namespace), namespace)
+        except MalformedObject as malformed:
+            sentence = f"{malformed}: the API server refuses a value of this type; give it the right one"
+            self.said.append(Said(sentence, item))
+            self.rejected = True
+
+    def _namespaces(self) -> dict[str, Namespace]:
+        """The namespaces that opted in, by the documents that describe them, if there are any."""
+        described = {item.name: item for item in self.items if item.type == ("", "Namespace")}
+        if not described:
+            opted_in = {keys.INJECT: "enabled"}
+            names = {item.namespace for item in self.items}
+            return {name: Namespace(name, opted_in) for name in names if name != SYSTEM}
+        found = (Namespace(name, item.labels) for name, item in described.items())
+        return {one.name: one for one in found if mode_of(one) and one.name != SYSTEM}
+
+    def _take(self, item: Item, decision: Decision, namespace: Namespace) -> None:
+        audited = mode_of(namespace) == AUDIT
+        if audited:
+            changes = (edit for edit in decision.edits if edit.says)
+            self.said += (
+                Said(f"{AUDIT}: {edit.code} {shortened(edit.field)}: {edit.says}", item) for edit in changes
+            )
+        for finding in decision.findings:
+            rejects = "rejected: " if finding.severity is Severity.REJECT else ""
+            self.said.append(Said(f"{f'{AUDIT}: ' if audited else rejects}{finding}", item, finding))
+        if audited:
+            return
+        self.rejected |= decision.rejected
+        if not decision.rejected:
+            item.document.edits += _at(item.place, decision.edits)
+
+    def service(self, item: Item, old: Mapping[str, Any] | None, namespace: Namespace) -> Decision:
+        siblings = [
+            service
+            for other in self.items
+            if other.type in SERVICE and other.namespace == item.namespace and other.name != item.name
+            for service in _load_balancer(other)
+        ]
+        decision = services.mutate(item.raw, old, namespace, siblings, self.cluster)
+        counts = decision.edits and not decision.rejected and mode_of(namespace) != AUDIT
+        raw = patch.apply(item.raw, patch.operations(item.raw, decision.edits)) if counts else item.raw
+        asked = demand(parse_service(raw, item.namespace), self.cluster)
+        if asked:
+            self._demands.setdefault(item.namespace, []).append(asked)
+        return decision
+
+    def pod(self, item: Item, _old: Mapping[str, Any] | None, namespace: Namespace) -> Decision:
+        return pods.mutate(item.raw, namespace, self._demands.get(item.namespace, ()), self.cluster)
+
+    def workload(self, item: Item, old: Mapping[str, Any] | None, namespace: Namespace) -> Decision:
+        demands = self._demands.get(item.namespace, ())
+        said = pods.preview(item.kind, item.raw, old, namespace, demands, self.cluster, dry_run=True)
+        template = templates.template_of(item.kind, item.raw)
+        labels = template.map("metadata").strings("labels")
+        # The labels that a controller adds are not in the template yet: each pod of it is selected all the same.
+        selecting = [
+            replace(one, selector=labels)
+            for one in templates.selecting(item.kind, item.name, labels, demands)
+        ]
+        edits = pods.mutate(template.fields, namespace, selecting, self.cluster).edits
+        return Decision(_at(templates.path_of(item.kind), edits), said.findings, said.reason)
+
+
+Decide = Callable[[Release, Item, Mapping[str, Any] | None, Namespace], Decision]
+
+_DECIDE: dict[tuple[str, str], Decide] = {
+    **dict.fromkeys(SERVICE, Release.service),
+    **dict.fromkeys(POD, Release.pod),
+    **dict.fromkeys(WORKLOADS, Release.workload),
+}
+
+
+def _load_balancer(item: Item) -> Iterator[Service]:
+    try:
+        service = parse_service(item.raw, item.namespace)
+    except MalformedObject:
+        return  # said where it is decided about itself
+    if service.type == "LoadBalancer":
+        yield service
+
+
+def _at(place: tuple[str | int, ...], edits: Sequence[Edit]) -> tuple[Edit, ...]:
+    return tuple(replace(edit, path=(*place, *edit.path)) for edit in edits)
+
+
+def _left_alone(namespace: str) -> str:
+    if namespace == SYSTEM:
+        return f"{SYSTEM} is left alone, as by the webhook"
+    return (
+        f"namespace {namespace} is left alone: no Namespace among these manifests opts it in;"
+        f" label it {keys.INJECT}: enabled, or leave every Namespace out"
+    )

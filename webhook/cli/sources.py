@@ -1,0 +1,135 @@
+"""Where manifests come from: files, directories, stdin. What cannot be read ends the program with one line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from webhook.cli import manifests
+
+USAGE = 2
+STDIN = "-"
+SUFFIXES = frozenset({".yaml", ".yml", ".json"})
+"""What is read of a directory, as kubectl does: not of the directories in it."""
+
+Filenames = Annotated[
+    list[str] | None,
+    typer.Option("-f", "--filename", help="File or directory of manifests; repeat for more; - is stdin."),
+]
+"""The option that every verb about manifests has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One object of the input, and where it stands in its document."""
+
+    document: manifests.Document
+    place: tuple[str | int, ...]
+    raw: Mapping[str, Any]
+    namespace_default: str = "default"
+
+    @property
+    def kind(self) -> str:
+        return str(self.raw.get("kind", ""))
+
+    @property
+    def type(self) -> tuple[str, str]:
+        """Group and kind; `v1` has no group."""
+        group, separator, _ = str(self.raw.get("apiVersion", "")).rpartition("/")
+        return (group if separator else ""), self.kind
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        metadata = self.raw.get("metadata")
+        return metadata if isinstance(metadata, dict) else {}
+
+    @property
+    def labels(self) -> dict[str, str]:
+        labels = self.metadata.get("labels")
+        return {key: str(value) for key, value in labels.items()} if isinstance(labels, dict) else {}
+
+    @property
+    def namespace(self) -> str:
+        return str(self.metadata.get("namespace") or self.namespace_default)
+
+    @property
+    def name(self) -> str:
+        return str(self.metadata.get("name") or self.metadata.get("generateName") or "")
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        return self.kind, self.namespace, self.name
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file of manifests."""
+
+    name: str
+    text: str
+    documents: Sequence[manifests.Document]
+
+    def items(self, namespace: str = "default") -> Iterator[Item]:
+        """The objects in it; `namespace` is that of objects which name none."""
+        return (
+            Item(document, place, raw, namespace)
+            for document in self.documents
+            for place, raw in document.objects()
+        )
+
+    def render(self) -> str:
+        return "".join(document.render() for document in self.documents)
+
+    def diff(self, done: str) -> Iterator[str]:
+        """The changes as a unified diff; `done` is the word behind the new file's name."""
+        before, after = self.text.splitlines(), self.render().splitlines()
+        return difflib.unified_diff(before, after, self.name, f"{self.name} ({done})", lineterm="")
+
+
+def read(names: Sequence[str] | None, verb: str) -> list[Source]:
+    """The files of these names, a directory's in the order of their names; stdin where none is given.
+
+    Raises:
+        typer.Exit: one of them cannot be read, or is no YAML; a line on stderr says which and where.
+    """
+    if not names and typer.get_text_stream("stdin").isatty():
+        fail(verb, "no manifests; name a file with -f, or pipe them in")
+    return [_source(name, verb) for given in names or [STDIN] for name in _files(given, verb)]
+
+
+def _files(name: str, verb: str) -> list[str]:
+    path = Path(name)
+    if name == STDIN or not path.is_dir():
+        return [name]
+    found = sorted(str(file) for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file())
+    if not found:
+        fail(verb, f"{name}: no file in this directory ends in {', '.join(sorted(SUFFIXES))}")
+    return found
+
+
+def _source(name: str, verb: str) -> Source:
+    shown = "stdin" if name == STDIN else name
+    try:
+        content = typer.get_binary_stream("stdin").read() if name == STDIN else Path(name).read_bytes()
+        text = content.decode()
+        return Source(shown, text, manifests.read(text))
+    except OSError as failed:
+        fail(verb, f"{shown}: {failed.strerror}")
+    except UnicodeDecodeError:
+        fail(verb, f"{shown}: not a text in UTF-8")
+    except manifests.NotYAML as fault:
+        fail(verb, f"{shown}: {fault}")
+
+
+def fail(verb: str, sentence: str) -> NoReturn:
+    """End the program for what is wrong with its call or its files."""
+    typer.echo(f"udplb {verb}: {sentence}", err=True)
+    raise typer.Exit(USAGE)
