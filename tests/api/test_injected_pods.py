@@ -123,6 +123,22 @@ def test_the_api_server_takes_what_we_make_of(control_plane: ControlPlane, row: 
     assert mutate(answer, namespace, (), CLUSTER).edits == ()
 
 
+@pytest.mark.parametrize(
+    "change", [{"hostNetwork": True}, {"os": {"name": "windows"}}], ids=["the node's network", "Windows"]
+)
+def test_the_api_server_takes_an_injected_pod_that_may_not_keep_its_sidecar(
+    control_plane: ControlPlane, change: dict[str, Any]
+) -> None:
+    name = control_plane.namespace(f"injected-{next(NUMBERS)}")
+    namespace = Namespace(name, {"udplb/inject": "enabled"})
+    first = as_admission_shows_it(control_plane, name, pod(containers=[container("53/UDP")]))
+    injected = apply(first, mutate(first, namespace, (), CLUSTER).edits)
+    injected["spec"] |= change
+    answer = dry_run(control_plane, name, apply(injected, mutate(injected, namespace, (), CLUSTER).edits))
+    assert (answer.get("message"), [one["name"] for one in answer["spec"]["containers"]]) == (None, ["app"])
+    assert "initContainers" not in answer["spec"]
+
+
 def as_admission_shows_it(control_plane: ControlPlane, name: str, raw: Mapping[str, Any]) -> dict[str, Any]:
     """The pod with the API server's defaults and plugins applied, as a webhook gets it."""
     written = copy.deepcopy(dict(raw))

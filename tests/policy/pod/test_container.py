@@ -11,7 +11,18 @@ from typing import Any
 
 import pytest
 
-from tests.policy.pod.pods import CLUSTER, GAMES, STATUS, admitted, apply, balancer, container, pod, status
+from tests.policy.pod.pods import (
+    CLUSTER,
+    GAMES,
+    STATUS,
+    admitted,
+    apply,
+    balancer,
+    container,
+    pod,
+    sidecars,
+    status,
+)
 from webhook.policy.finding import Edit
 from webhook.policy.pod.decision import mutate
 
@@ -110,6 +121,47 @@ def test_a_user_s_sysctl_is_kept_on_fargate() -> None:
     claimed = admitted(pod("53/UDP", securityContext=own))
     claimed["metadata"]["labels"]["eks.amazonaws.com/fargate-profile"] = "games"
     assert admitted(claimed)["spec"]["securityContext"] == own
+
+
+@pytest.mark.parametrize(
+    ("change", "skip"),
+    [({"hostNetwork": True}, "host_network"), ({"os": {"name": "windows"}}, "windows")],
+    ids=["the node's network", "Windows"],
+)
+def test_a_sysctl_of_ours_goes_with_the_sidecar(change: dict[str, Any], skip: str) -> None:
+    """The API server refuses such a pod with it, with an empty list of sysctls too on Windows."""
+    changed = admitted(pod("53/UDP", annotations=NATIVE_OFF))
+    changed["spec"] |= change
+    assert mutate(changed, GAMES, (), CLUSTER).reason == skip
+    after = admitted(changed)
+    assert sidecars(after) == []
+    assert after["spec"]["securityContext"] == {}
+
+
+def test_a_user_s_sysctl_stays_where_the_sidecar_goes() -> None:
+    own = {"sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "53"}]}
+    changed = admitted(pod("53/UDP", securityContext=own))
+    changed["spec"]["os"] = {"name": "windows"}
+    assert admitted(changed)["spec"]["securityContext"] == own
+
+
+@pytest.mark.parametrize(
+    ("late", "context"),
+    [
+        (
+            container("40/UDP", name="late"),
+            {"sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "40"}]},
+        ),
+        (container("53/TCP", name="late"), {}),
+    ],
+    ids=["a lower port", "no low port any more"],
+)
+def test_a_sysctl_of_ours_follows_the_ports(late: dict[str, Any], context: dict[str, Any]) -> None:
+    changed = admitted(pod("53/UDP", "5555/UDP"))
+    changed["spec"]["containers"].append(late)
+    after = admitted(changed)
+    assert after["spec"]["securityContext"] == context
+    assert admitted(after) == after
 
 
 def test_the_pod_s_other_sysctls_are_kept() -> None:
@@ -233,6 +285,51 @@ def test_every_change_says_what_it_would_do() -> None:
         "metadata.annotations[kubectl.kubernetes.io/default-container]": "would be set to app",
         "metadata.annotations[udplb/status]": "would record what was done",
     }
+
+
+def test_a_tcp_port_of_an_init_container_is_not_declared_twice() -> None:
+    starter = container("5555/TCP", name="starter")
+    (_, _, ours), *_ = sidecars(admitted(pod("5555/UDP", "9001/UDP", initContainers=[starter])))
+    assert ours["args"] == ["--port", "5555", "--port", "9001"]
+    assert ours["ports"] == [{"containerPort": 9001, "protocol": "TCP"}]
+
+
+def filled(raw: dict[str, Any], room: int) -> dict[str, Any]:
+    """The pod with annotations that leave room for so many bytes more; `é` has two."""
+    annotations = raw["metadata"].setdefault("annotations", {})
+    used = sum(len(f"{key}{value}".encode()) for key, value in annotations.items())
+    text = "é" * 100_000
+    annotations["own"] = text + "x" * (256 * 1024 - used - len(f"own{text}".encode()) - room)
+    return raw
+
+
+STATUS_BYTES = len(f"{STATUS}{admitted(pod('5555/UDP'))['metadata']['annotations'][STATUS]}")
+DEFAULT_BYTES = len("kubectl.kubernetes.io/default-containerapp")
+
+
+@pytest.mark.parametrize(
+    ("room", "written"),
+    [
+        (STATUS_BYTES + DEFAULT_BYTES, {STATUS, "kubectl.kubernetes.io/default-container"}),
+        (STATUS_BYTES + DEFAULT_BYTES - 1, {STATUS}),
+        (STATUS_BYTES, {STATUS}),
+        (STATUS_BYTES - 1, set()),
+    ],
+    ids=["for both", "a byte short of both", "for the status", "a byte short of the status"],
+)
+def test_an_annotation_that_the_pod_has_no_room_for_is_left_out(room: int, written: set[str]) -> None:
+    """The API server takes 256 KiB of annotations; the sidecar comes all the same."""
+    raw = filled(pod("5555/UDP", annotations=NATIVE_OFF), room)
+    after = admitted(raw)
+    assert after["metadata"]["annotations"].keys() - raw["metadata"]["annotations"].keys() == written
+    assert len(sidecars(after)) == 1
+    assert admitted(after) == after
+
+
+def test_an_old_status_goes_where_the_new_one_has_no_room() -> None:
+    forged = '{"schema":1,"version":"0.1.0","injected":true,"hash":"0","ports":{"1":"x"}}'
+    raw = filled(pod("5555/UDP", annotations={STATUS: forged}), 0)
+    assert STATUS not in admitted(raw)["metadata"]["annotations"]
 
 
 def test_the_request_s_own_object_is_never_changed() -> None:

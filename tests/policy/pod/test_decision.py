@@ -581,6 +581,8 @@ def test_a_cluster_may_switch_a_warning_off() -> None:
         pytest.param(("spec", "containers"), {}, id="containers"),
         pytest.param(("spec", "containers"), ["app"], id="container"),
         pytest.param(("spec", "containers"), [{"ports": [{"containerPort": "53"}]}], id="port"),
+        pytest.param(("spec", "containers"), [container("0/UDP")], id="port 0"),
+        pytest.param(("spec", "containers"), [container("65536/UDP")], id="port above 65535"),
         pytest.param(("spec", "containers"), [container("1/UDP", resources=[])], id="resources"),
         pytest.param(
             ("spec", "containers"),
@@ -600,6 +602,22 @@ def test_a_field_of_a_wrong_type_is_said_by_one_exception(path: tuple[str, ...],
 
 
 # Second passes and copies
+
+
+def test_a_forged_status_does_not_take_a_pod_s_only_container() -> None:
+    """The API server refuses a pod without containers."""
+    forged = '{"schema":1,"version":"0.1.0","injected":true,"hash":"0","ports":{"5555":"declared"}}'
+    raw = pod(
+        containers=[container("5555/UDP", name="udp-healthcheck")],
+        annotations={STATUS: forged, "udplb/ports": "5555"},
+    )
+    assert mutate(raw, GAMES, (), CLUSTER).reason == "foreign_container"
+    assert admitted(raw)["spec"] == raw["spec"]
+
+
+def test_the_advice_about_a_low_port_on_fargate_is_not_the_sysctl() -> None:
+    (warned,) = mutate(pod("53/UDP", schedulerName="fargate-scheduler"), GAMES, (), CLUSTER).findings
+    assert warned.fix == "let the server listen on a port above 1023"
 
 
 def test_a_forged_status_without_a_sidecar_is_computed_anew() -> None:

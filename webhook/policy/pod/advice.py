@@ -118,11 +118,15 @@ def _low_port(facts: Facts, inject: Inject) -> Iterator[Finding]:
     start, lowest = facts.pod.port_start, lowest_port(inject)
     if lowest >= FIRST_OPEN_PORT or (_opens(start, lowest) and not facts.pod.fargate):
         return
-    holder = "udplb sets no sysctl on Fargate" if facts.pod.fargate else f"{PORT_START} is {start}"
+    move = "let the server listen on a port above 1023"
+    if facts.pod.fargate:
+        holder, fix = "udplb sets no sysctl on Fargate", move
+    else:
+        holder, fix = f"{PORT_START} is {start}", f"set it to {lowest} or lower, or {move}"
     yield rules.LOW_PORT.finding(
         "spec.securityContext.sysctls",
         f"the sidecar may not be allowed to listen on {lowest}: {holder}",
-        f"set it to {lowest} or lower, or let the server listen on a port above 1023",
+        fix,
         start or "",
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 from webhook.policy import keys
 from webhook.policy.finding import Action, Edit
 from webhook.policy.pod.injection import Facts, Inject, Skip
-from webhook.policy.pod.objects import PORT_START, SIDECAR_NAME
+from webhook.policy.pod.objects import INIT_CONTAINERS, PORT_START, SIDECAR_NAME
 from webhook.policy.pod.resources import Resources, raised
 from webhook.policy.pod.status import Status, spec_hash
 from webhook.policy.pod.verify import PLACES, damage
@@ -20,6 +20,8 @@ FIRST_OPEN_PORT = 1024
 
 _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 _PRE_STOP = (PROGRAM, "--drain")
+_ALL_ANNOTATIONS_BYTES = 256 * 1024
+"""Source: Kubernetes `apimachinery/pkg/api/validation`, TotalAnnotationSizeLimitB."""
 _REPAIRED = ("restartPolicy", "args", "ports", "lifecycle")
 
 
@@ -38,8 +40,7 @@ def build(facts: Facts, inject: Inject) -> dict[str, Any]:
     }
     if native:
         container["restartPolicy"] = "Always"
-    elsewhere = facts.pod.declared("TCP")
-    ports = [number for number in inject.plan.ports if number not in elsewhere]
+    ports = [number for number in inject.plan.ports if number not in facts.pod.written_tcp_ports]
     if ports:
         container["ports"] = [{"containerPort": number, "protocol": "TCP"} for number in ports]
     if inject.resources:
@@ -66,18 +67,19 @@ def _security_context(uid: int) -> dict[str, Any]:
 def insertion(facts: Facts, inject: Inject) -> tuple[Edit, ...]:
     """What must change so that the pod holds the sidecar; nothing where it does."""
     container = build(facts, inject)
-    status = _status(facts, inject, container)
+    sysctl = _sysctl(facts, inject, container)
+    status = _status(facts, inject, container, sysctl)
     return (
         *_container_edits(facts, inject, container, status),
-        *_sysctl_edits(facts, inject, container),
-        *_default_container_edits(facts),
+        *_sysctl_edits(facts, sysctl, _opened_by_us(facts, container)),
+        *_default_container_edits(facts, str(status)),
         *_status_edits(facts, str(status)),
     )
 
 
 def removal(facts: Facts, skip: Skip, recorded: bool) -> tuple[Edit, ...]:
     """What must change so that the pod holds nothing of ours, but the reason where it is `recorded`."""
-    edits = _removed(facts) if facts.ours else iter(())
+    edits = (*_removed(facts), *_sysctl_edits(facts, "", _opened_by_us(facts))) if facts.ours else ()
     status = Status(facts.cluster.version, False, skip.reason, skipped=skip.plan.skipped)
     return (*edits, *_status_edits(facts, str(status) if recorded else ""))
 
@@ -87,8 +89,8 @@ def lowest_port(inject: Inject) -> int:
     return min(inject.plan.ports)
 
 
-def _status(facts: Facts, inject: Inject, container: Mapping[str, Any]) -> Status:
-    spec = _hash(facts, container, _sysctl(facts, inject, container))
+def _status(facts: Facts, inject: Inject, container: Mapping[str, Any], sysctl: str) -> Status:
+    spec = _hash(facts, container, sysctl)
     return Status(
         facts.cluster.version, True, hash=spec, ports=inject.plan.ports, skipped=inject.plan.skipped
     )
@@ -104,15 +106,29 @@ def _sysctl(facts: Facts, inject: Inject, container: Mapping[str, Any]) -> str:
     lowest = lowest_port(inject)
     if lowest >= FIRST_OPEN_PORT or facts.pod.fargate:
         return ""
-    if facts.pod.port_start is None or _set_by_us(facts, container):
+    if facts.pod.port_start is None or _opened_by_us(facts, container):
         return str(lowest)
     return ""
 
 
-def _set_by_us(facts: Facts, container: Mapping[str, Any]) -> bool:
-    """Whether an earlier pass set the pod's sysctl: its hash tells."""
+def _opened_by_us(facts: Facts, planned: Mapping[str, Any] | None = None) -> bool:
+    """Whether an earlier pass set the pod's sysctl: the hash over it and the sidecar, standing or planned, tells."""
     start, status = facts.pod.port_start, facts.status
-    return bool(start and status and status.hash == _hash(facts, container, start))
+    if not start or status is None:
+        return False
+    if planned and status.hash == _hash(facts, planned, start):
+        return True
+    return any(
+        status.hash
+        == spec_hash(
+            sidecar.place == INIT_CONTAINERS,
+            sidecar.container.args,
+            _PRE_STOP,
+            tuple(port.number for port in sidecar.container.ports),
+            start,
+        )
+        for sidecar in facts.pod.sidecars
+    )
 
 
 def _container_edits(
@@ -158,17 +174,20 @@ def _removed(facts: Facts) -> Iterator[Edit]:
         yield Edit(CODE, path, action=Action.REMOVE, says="the old sidecar would be removed")
 
 
-def _sysctl_edits(facts: Facts, inject: Inject, container: Mapping[str, Any]) -> Iterator[Edit]:
-    """Fargate's own webhook may come after our first pass: then ours is taken back."""
-    path = ("spec", "securityContext", "sysctls")
-    lowest = _sysctl(facts, inject, container)
+def _sysctl_edits(facts: Facts, lowest: str, ours: bool) -> Iterator[Edit]:
+    """Ours follows the ports, and goes where it has none: with hostNetwork the API server refuses it."""
+    path: tuple[str | int, ...] = ("spec", "securityContext", "sysctls")
     if lowest and facts.pod.port_start is None:
         entry = {"name": PORT_START, "value": lowest}
         yield Edit(CODE, (*path, -1), entry, Action.INSERT, f"{PORT_START} would be set to {lowest}")
-    elif not lowest and _set_by_us(facts, container):
+    elif ours and lowest != facts.pod.port_start:
         names = [entry.text("name") for entry in facts.spec.map("securityContext").maps("sysctls")]
         where = (*path, names.index(PORT_START))
-        yield Edit(CODE, where, action=Action.REMOVE, says=f"{PORT_START} would be removed on Fargate")
+        if lowest:
+            yield Edit(CODE, (*where, "value"), lowest, says=f"{PORT_START} would be set to {lowest}")
+        else:
+            whole = path if len(names) == 1 else where  # a Windows pod may not even have an empty list
+            yield Edit(CODE, whole, action=Action.REMOVE, says=f"{PORT_START} would be removed")
 
 
 def _pull_secret_edits(facts: Facts) -> Iterator[Edit]:
@@ -190,18 +209,26 @@ def _pod_level_edits(facts: Facts, resources: Resources) -> Iterator[Edit]:
             yield Edit(CODE, path, quantity, says=f"the sidecar's share would be added: {quantity}")
 
 
-def _default_container_edits(facts: Facts) -> Iterator[Edit]:
+def _default_container_edits(facts: Facts, status: str) -> Iterator[Edit]:
     """kubectl takes the first container, which another webhook may push aside; never a native sidecar."""
     if not facts.wishes.native and _DEFAULT_CONTAINER not in facts.pod.annotations and facts.pod.applications:
         first = facts.pod.applications[0].name
         path = ("metadata", "annotations", _DEFAULT_CONTAINER)
-        yield Edit(CODE, path, first, says=f"would be set to {first}")
+        if _fit(facts, {_DEFAULT_CONTAINER: first, keys.STATUS: status}):
+            yield Edit(CODE, path, first, says=f"would be set to {first}")
 
 
 def _status_edits(facts: Facts, text: str) -> Iterator[Edit]:
     present = facts.pod.annotations.get(keys.STATUS)
     path = ("metadata", "annotations", keys.STATUS)
-    if text and present != text:
-        yield Edit(CODE, path, text, says="would record what was done")
-    elif present is not None and not text:
+    wanted = text if _fit(facts, {keys.STATUS: text}) else ""
+    if wanted and present != wanted:
+        yield Edit(CODE, path, wanted, says="would record what was done")
+    elif present is not None and not wanted:
         yield Edit(CODE, path, action=Action.REMOVE, says="the old status would be removed")
+
+
+def _fit(facts: Facts, annotations: Mapping[str, str]) -> bool:
+    """Whether the pod takes these annotations, too: no pod is refused for the sake of ours."""
+    entries = {**facts.pod.annotations, **annotations}
+    return sum(len(f"{key}{value}".encode()) for key, value in entries.items()) <= _ALL_ANNOTATIONS_BYTES

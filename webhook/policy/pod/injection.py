@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from webhook.policy import keys
 from webhook.policy.cluster import Cluster, Namespace
 from webhook.policy.pod.annotations import Wishes, read_wishes
-from webhook.policy.pod.objects import Pod
+from webhook.policy.pod.objects import CONTAINERS, SIDECAR_NAME, Pod
 from webhook.policy.pod.ports import NOTHING, Plan, plan
 from webhook.policy.pod.resources import Resources, fit
 from webhook.policy.pod.rules import SkipReason
@@ -33,8 +33,13 @@ class Facts:
 
     @property
     def ours(self) -> bool:
-        """Whether the containers of our name are ours, as far as the status tells."""
-        return self.status is not None and self.status.injected
+        """Whether the containers of our name are ours, as far as the status tells.
+
+        Without any other container they are not: a pod that loses its last one is refused.
+        """
+        if self.status is None or not self.status.injected:
+            return False
+        return any(container.get("name") != SIDECAR_NAME for container in self.spec.maps(CONTAINERS))
 
 
 @dataclass(frozen=True, slots=True)

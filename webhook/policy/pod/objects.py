@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from webhook.policy import keys
-from webhook.policy.raw import Raw
+from webhook.policy.raw import MalformedObject, Raw
 
 SIDECAR_NAME = "udp-healthcheck"
 CONTAINERS = "containers"
@@ -57,8 +57,8 @@ class Pod:
     """What the policy reads of a pod.
 
     `applications` are the containers that run for the pod's whole life, restartable init containers
-    included, ours not; `sidecars` are those of our name, wherever they stand. `port_start` is the pod's
-    own `net.ipv4.ip_unprivileged_port_start`, None without one.
+    included, ours not; `starters` the init containers that end; `sidecars` are those of our name, wherever
+    they stand. `port_start` is the pod's own `net.ipv4.ip_unprivileged_port_start`, None without one.
     """
 
     namespace: str
@@ -70,6 +70,7 @@ class Pod:
     windows: bool = False
     fargate: bool = False
     applications: tuple[Container, ...] = ()
+    starters: tuple[Container, ...] = ()
     sidecars: tuple[Placed, ...] = ()
     port_start: str | None = None
 
@@ -85,6 +86,12 @@ class Pod:
             for port in container.ports
             if port.protocol == protocol
         }
+
+    @property
+    def written_tcp_ports(self) -> set[int]:
+        """The numbers that any container but ours declares for TCP, whether it stays or ends."""
+        containers = (*self.applications, *self.starters)
+        return {port.number for one in containers for port in one.ports if port.protocol == "TCP"}
 
     def resolve(self, target: int | str, protocol: str) -> int | None:
         """A Service's target port as a number in this pod: a name counts with its protocol only.
@@ -109,7 +116,7 @@ def parse_pod(raw: Mapping[str, Any], namespace: str = "") -> Pod:
     view = Raw(raw)
     metadata, spec = view.map("metadata"), view.map("spec")
     labels = metadata.strings("labels")
-    applications, sidecars = _parse_containers(spec)
+    applications, starters, sidecars = _parse_containers(spec)
     return Pod(
         namespace=metadata.text("namespace") or namespace,
         labels=labels,
@@ -120,6 +127,7 @@ def parse_pod(raw: Mapping[str, Any], namespace: str = "") -> Pod:
         windows=_is_windows(spec),
         fargate=_FARGATE_PROFILE in labels or spec.text("schedulerName") == _FARGATE_SCHEDULER,
         applications=applications,
+        starters=starters,
         sidecars=sidecars,
         port_start=_port_start(spec),
     )
@@ -130,8 +138,10 @@ def is_owned(metadata: Raw) -> bool:
     return any(owner.boolean("controller") for owner in metadata.maps("ownerReferences"))
 
 
-def _parse_containers(spec: Raw) -> tuple[tuple[Container, ...], tuple[Placed, ...]]:
-    applications, sidecars = [], []
+def _parse_containers(
+    spec: Raw,
+) -> tuple[tuple[Container, ...], tuple[Container, ...], tuple[Placed, ...]]:
+    applications, starters, sidecars = [], [], []
     for place in (CONTAINERS, INIT_CONTAINERS):
         for index, item in enumerate(spec.items(place)):
             container = _parse_container(Raw(item, f"spec.{place}[{index}]"))
@@ -139,7 +149,9 @@ def _parse_containers(spec: Raw) -> tuple[tuple[Container, ...], tuple[Placed, .
                 sidecars.append(Placed(place, index, container))
             elif place == CONTAINERS or container.restarts_always:
                 applications.append(container)
-    return tuple(applications), tuple(sidecars)
+            else:
+                starters.append(container)
+    return tuple(applications), tuple(starters), tuple(sidecars)
 
 
 def _parse_container(raw: Raw) -> Container:
@@ -153,7 +165,10 @@ def _parse_container(raw: Raw) -> Container:
 
 
 def _parse_port(raw: Raw) -> ContainerPort:
-    return ContainerPort(raw.integer("containerPort"), raw.text("protocol") or "TCP", raw.text("name"))
+    number = raw.integer("containerPort")
+    if not 0 < number < 65536:
+        raise MalformedObject(f"{raw.path}.containerPort")
+    return ContainerPort(number, raw.text("protocol") or "TCP", raw.text("name"))
 
 
 def _is_windows(spec: Raw) -> bool:
