@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+import yaml
 from typer.testing import CliRunner, Result
 
 from webhook import __version__
@@ -27,8 +27,8 @@ GOOD = tuple(path for path in FILES if path != REJECTED)
 
 
 def documents(text: str) -> list[dict[str, Any]]:
-    """The objects of a manifest."""
-    return [dict(document) for document in YAML(typ="safe").load_all(text)]
+    """The objects of a manifest, by YAML 1.1 as kubectl reads them: 0440 is octal."""
+    return list(yaml.safe_load_all(text))
 
 
 @cache

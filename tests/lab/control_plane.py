@@ -260,7 +260,7 @@ def _api_server_command(program: Path, directory: Path, port: int) -> list[str |
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={directory}/service-account.key",
         f"--service-account-signing-key-file={directory}/service-account.key",
-        "--service-cluster-ip-range=10.0.0.0/16",
+        "--service-cluster-ip-range=10.0.0.0/16,fd00:5e::/108",
         "--allow-privileged=true",
         "--profiling=false",
     ]
