@@ -32,6 +32,7 @@ SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://")
 """How the kubelet writes UDPLB_PORT and the like, for Services named udplb: never a setting of ours."""
 OWN_WORDS = "Value error, "
 """How pydantic begins the message of a validator of ours."""
+_NO_SUCH_SETTING = ("Extra inputs are not permitted", "Keys should be strings")
 RULE_CODE = re.compile(r"UDPLB[0-9]{3}")
 
 
@@ -50,6 +51,13 @@ def _quantity(text: str) -> str:
     return text
 
 
+def _image(text: str) -> str:
+    """What no runtime can pull would keep every injected pod from starting."""
+    if not text or any(character.isspace() for character in text):
+        raise ValueError(f"{text!r} is no image; write its reference without blanks")
+    return text
+
+
 def _rule_code(text: str) -> str:
     if not RULE_CODE.fullmatch(text):
         raise ValueError(f"{text!r} is no rule code; write one like UDPLB202")
@@ -65,6 +73,11 @@ def _text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+def _severity(value: Any) -> Any:
+    """YAML reads a bare `off` as false."""
+    return Severity.OFF if value is False else value
+
+
 def _without_nulls(fields: Any) -> Any:
     """Null is absent, as Helm's values have it."""
     if isinstance(fields, dict):
@@ -75,6 +88,7 @@ def _without_nulls(fields: Any) -> Any:
 Quantity = Annotated[str, BeforeValidator(_text), AfterValidator(_quantity)]
 Quantities = Annotated[dict[Literal["cpu", "memory"], Quantity], BeforeValidator(_without_nulls)]
 RuleCode = Annotated[str, AfterValidator(_rule_code)]
+RuleSeverity = Annotated[Severity, BeforeValidator(_severity)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -100,7 +114,9 @@ class AutoMode(_Group):
 
 
 class Lbc(_Group):
-    load_balancer_class: str = Field(default=LBC_CLASS, description="The class that LBC was started with.")
+    load_balancer_class: str = Field(
+        default=LBC_CLASS, min_length=1, description="The class that LBC was started with."
+    )
     default_target_type: Literal["instance", "ip"] = Field(
         default="instance", description="LBC's --default-target-type."
     )
@@ -122,8 +138,8 @@ class Resources(_Group):
 
 
 class SidecarSettings(_Group):
-    image: str = Field(
-        default=f"udp-healthcheck:{__version__}", min_length=1, description="The sidecar's image."
+    image: Annotated[str, AfterValidator(_image)] = Field(
+        default=f"udp-healthcheck:{__version__}", description="The sidecar's image."
     )
     pull_secrets: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
         default=(), description="Names of pull secrets, with commas between."
@@ -158,7 +174,7 @@ class Settings(_Group):
     )
     auto_mode: AutoMode = AutoMode()
     cross_zone: bool = Field(default=True, description="Switch cross-zone balancing on by default.")
-    rule_severity: dict[RuleCode, Severity] = Field(default={}, description="Severity by rule code.")
+    rule_severity: dict[RuleCode, RuleSeverity] = Field(default={}, description="Severity by rule code.")
     lbc: Lbc = Lbc()
     injection: Injection = Injection()
     ip_family: Literal["detect", "IPv4", "IPv6"] = Field(
@@ -242,7 +258,7 @@ def load(flags: Mapping[str, str], environ: Mapping[str, str], config: Path | No
         sound = {
             key: value
             for key, value in merged.items()
-            if key not in {fault["loc"][0] for fault in invalid.errors()}
+            if isinstance(key, str) and key not in {fault["loc"][0] for fault in invalid.errors()}
         }
         settings = Settings.model_validate(sound)  # what is left may contradict itself, too
     faults += _contradictions(settings)
@@ -258,7 +274,7 @@ def _read(config: Path) -> dict[str, Any]:
         read = yaml.safe_load(config.read_bytes())
     except OSError as failed:
         raise SettingsError([f"config: {config}: {failed.strerror}"]) from failed
-    except (yaml.YAMLError, UnicodeDecodeError) as fault:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as fault:
         raise SettingsError([f"config: {config} is not YAML: {' '.join(str(fault).split())}"]) from fault
     if read is None:
         return {}
@@ -281,7 +297,7 @@ def _put(merged: dict[str, Any], path: tuple[str, ...], value: str) -> None:
 
 def _sentence(location: tuple[int | str, ...], message: str, found: object) -> str:
     name = ".".join(str(step) for step in location if step != "[key]")
-    if message == "Extra inputs are not permitted":
+    if message in _NO_SUCH_SETTING:
         return f"{name}: there is no such setting"
     if message.startswith(OWN_WORDS):
         return f"{name}: {message.removeprefix(OWN_WORDS)}"

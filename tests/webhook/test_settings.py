@@ -165,6 +165,14 @@ def test_a_certificate_and_a_key_need_each_other(given: dict[str, str]) -> None:
         ("- port", "config: "),
         ("a: [", "config: "),
         ("lbc: 7", "lbc: 7 is refused"),
+        ("1: x", "1: there is no such setting"),
+        ("null: x", "None: there is no such setting"),
+        ("sidecar: {1: x}", "sidecar.1: there is no such setting"),
+        ("lbc: {loadBalancerClass: ''}", "lbc.loadBalancerClass: '' is refused"),
+        ("sidecar: {image: ''}", "sidecar.image: '' is no image"),
+        ("sidecar: {image: 'a b'}", "sidecar.image: 'a b' is no image; write its reference without blanks"),
+        ("ruleSeverity: {UDPLB202: on}", "ruleSeverity.UDPLB202: True is refused"),
+        pytest.param(f"port: {'[' * 3000}", "config: ", id="deeper than any reader goes"),
     ],
 )
 def test_each_fault_of_the_file_names_its_setting(tmp_path: Path, text: str, said: str) -> None:
@@ -173,6 +181,12 @@ def test_each_fault_of_the_file_names_its_setting(tmp_path: Path, text: str, sai
     (fault,) = error.value.faults
     assert fault.startswith(said)
     assert "\n" not in fault
+
+
+def test_off_needs_no_quotes_in_the_file(tmp_path: Path) -> None:
+    """YAML reads it as false."""
+    loaded = from_file(tmp_path, "ruleSeverity: {UDPLB202: off}")
+    assert loaded.cluster().severities == {"UDPLB202": Severity.OFF}
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
