@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from tests.charts.chart import (
     webhooks,
 )
 from webhook import __version__
+from webhook.policy.finding import Severity
 from webhook.settings import load
 
 pytestmark = pytest.mark.chart
@@ -139,6 +141,14 @@ def test_url_mode_renders_nothing_but_the_webhook_configurations(flags: tuple[st
         ("--set=image.registry=", "image.registry is empty: build and push both images with `make push"),
         ("--set=image.registry=", "install a released chart"),
         ("--set-string=tls.caBundle=-----BEGIN PRIVATE KEY-----", "tls.caBundle holds a private key"),
+        (
+            "--set-string=tls.caBundle=LS0tLS1CRUdJTg==",
+            "tls.caBundle holds no certificate: give the PEM file as it is",
+        ),
+        (
+            r"--set=podLabels.app\.kubernetes\.io/name=a",
+            "podLabels holds app.kubernetes.io/name, by which the webhook finds its own pods: take it out",
+        ),
         ("--set=opsPort=9443", "port and opsPort are both 9443: give them two numbers"),
     ],
 )
@@ -156,6 +166,32 @@ def test_a_private_key_given_by_mistake_is_not_repeated() -> None:
     assert "c2VjcmV0" not in refusal(
         *URL_MODE, "--set-string=tls.caBundle=-----BEGIN EC PRIVATE KEY----- c2VjcmV0"
     )
+
+
+def needed(schema: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The values that the templates look into, or hand to an API server that has defaults of its own."""
+    for name in schema.get("required", ()):
+        yield (*path, name)
+        yield from needed(schema["properties"][name], (*path, name))
+
+
+NEEDED = tuple(needed(json.loads((CHART / "values.schema.json").read_text())))
+
+
+@pytest.mark.parametrize("depth", range(1, 5))
+def test_a_needed_value_is_not_nulled(depth: int) -> None:
+    nulled = [path for path in NEEDED if len(path) == depth]
+    error = refusal(*(f"--set-json={'.'.join(path)}=null" for path in nulled))
+    assert all(f"'{path[-1]}'" in error for path in nulled)
+
+
+def test_every_failure_policy_is_needed() -> None:
+    """The API server reads null as Fail."""
+    values = YAML(typ="safe").load(CHART / "values.yaml")["webhook"]["failurePolicy"]
+    policies = {
+        ("webhook", "failurePolicy", phase, name) for phase, names in values.items() for name in names
+    }
+    assert policies <= set(NEEDED)
 
 
 @pytest.mark.parametrize(
@@ -185,6 +221,11 @@ def test_a_private_key_given_by_mistake_is_not_repeated() -> None:
         "--set=injection.trigger=always",
         "--set=sidecar.uid=0",
         "--set=ipFamily=IPv5",
+        "--set=webhook.url=https://127.0.0.1:9443/a b",
+        "--set=sidecar.image=a b",
+        "--set=sidecar.pullSecrets={a: b}",
+        "--set=podDisruptionBudget.maxUnavailable=0",
+        "--set=podDisruptionBudget.maxUnavailable=some",
     ],
 )
 def test_the_schema_refuses(flag: str) -> None:
@@ -413,6 +454,15 @@ def test_the_settings_file_carries_the_values_under_their_own_names() -> None:
     expected["sidecar"] |= {"image": f"{REGISTRY}/udp-healthcheck:{__version__}"}
     expected |= {"ruleSeverity": {"UDPLB202": "warn"}, "autoMode": {"tcpUdp": "allow"}, "drainSeconds": 7}
     assert settings == expected
+
+
+def test_a_bare_off_reaches_the_program(tmp_path: Path) -> None:
+    """YAML reads it as false."""
+    file = tmp_path / "config.yaml"
+    text = only(rendered(*SERVICE_MODE, "--set-json=ruleSeverity.UDPLB202=false"), "ConfigMap")["data"]
+    file.write_text(text["config.yaml"])
+    loaded = load({"cert_file": "/tls/tls.crt", "key_file": "/tls/tls.key"}, environ={}, config=file)
+    assert loaded.rule_severity == {"UDPLB202": Severity.OFF}
 
 
 def test_the_program_takes_the_settings_file_and_its_values_are_the_programs_defaults(tmp_path: Path) -> None:
