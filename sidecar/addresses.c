@@ -20,6 +20,7 @@ static const struct address wildcards[WILDCARDS] = {{.family = AF_INET}, {.famil
 static struct list known;
 static uint32_t generation;
 static int route = -1;
+_Alignas(8) uint8_t scratch[8192]; /* the most that netlink puts into one message */
 
 static void add_address(struct list *list, const struct nlmsghdr *message) {
     const struct ifaddrmsg *head = NLMSG_DATA(message);
@@ -50,22 +51,19 @@ static bool ask(void) {
     } request = {
         .header = {.nlmsg_len = sizeof request, .nlmsg_type = RTM_GETADDR, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
     };
-    static char stale[64];
-
     if (route < 0)
         route = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-    while (recv(route, stale, sizeof stale, 0) >= 0)
+    while (recv(route, scratch, sizeof scratch, 0) >= 0)
         ; /* an answer that was given up */
     return send(route, &request, sizeof request, 0) == (ssize_t)sizeof request;
 }
 
 static bool read_answer(struct list *list) {
-    static _Alignas(struct nlmsghdr) char answer[8192]; /* the most that the kernel puts into one message */
     for (;;) {
-        ssize_t length = recv(route, answer, sizeof answer, 0);
+        ssize_t length = recv(route, scratch, sizeof scratch, 0);
         if (length < 0)
             return false;
-        for (const struct nlmsghdr *message = (void *)answer; length > 0 && NLMSG_OK(message, (size_t)length);
+        for (const struct nlmsghdr *message = (void *)scratch; length > 0 && NLMSG_OK(message, (size_t)length);
              message = NLMSG_NEXT(message, length)) {
             if (message->nlmsg_type == NLMSG_DONE)
                 return true;
@@ -96,6 +94,21 @@ unsigned address_count(void) {
 
 const struct address *address_at(unsigned place) {
     return &known.at[place];
+}
+
+/* Wildcards are in the list, too: their places come first. */
+bool address_find(const struct address *address, unsigned *place) {
+    for (*place = 0; *place < known.count; ++*place)
+        if (known.at[*place].family == address->family &&
+            memcmp(known.at[*place].bytes, address->bytes, sizeof address->bytes) == 0)
+            return true;
+    return false;
+}
+
+bool address_is_loopback(const struct address *address) {
+    if (address->family == AF_INET)
+        return address->bytes[0] == 127;
+    return memcmp(address->bytes, address_loopback[1].bytes, sizeof address->bytes) == 0;
 }
 
 uint32_t addresses_generation(void) {

@@ -14,7 +14,7 @@ void health_step(struct health *health, const struct options *options, struct sa
     } else {
         health->good = 0;
         health->bad = count_up(health->bad, options->fall, sample.counted);
-        if (health->bad == options->fall)
+        if (health->bad == options->fall || sample.gone)
             health->green = false;
     }
 }

@@ -4,37 +4,59 @@
 #include <unistd.h>
 
 static const char help[] =
-    "usage: " PROGRAM " [--once] --port NUMBER[,key=value...]...\n"
+    "NAME\n"
+    "  " PROGRAM " - a TCP port that is open exactly while a UDP port is served\n"
     "\n"
-    "Listens on TCP port NUMBER exactly while the UDP port of that number is served.\n"
+    "SYNOPSIS\n"
+    "  " PROGRAM " [--once] --port NUMBER[,key=value...]...\n"
+    "  " PROGRAM " --drain | --grammar N | --version | --help\n"
     "\n"
-    "  probe=bound     green while a UDP socket is bound on the wildcard or a pod address (default)\n"
-    "  probe=none      always green\n"
-    "  queue=warn      off, warn or fail: what follows when the application does not read its socket\n"
-    "  udp=NUMBER      the UDP port that decides, if it is another\n"
-    "  interval=1s     time between two samples, 50ms to 300s\n"
-    "  settle=500ms    how long a socket must be there before TCP opens, 50ms to 300s\n"
-    "  rise=1 fall=1   samples until green and until red, 1 to 100\n"
+    "OPTIONS\n"
+    "  --port       a port, up to 64 of them; it refuses while it is red\n"
+    "  --once       one line a port: number, green or red, reason; exit 0 if all are green, else 1\n"
+    "  --drain      turn the sidecar of this container red for good; exit 0 once all its ports refuse\n"
+    "  --grammar N  exit 0 if version N of these arguments is known, else 1\n"
     "\n"
-    "  --once          one line a port: number, green or red, reason; exit 0 if all are green\n"
-    "  --drain         turn the sidecar of this container red for good; exit 0 once all ports refuse\n"
-    "  --grammar N     exit 0 if version N of these arguments is known, else 1\n"
-    "  --version --help\n";
+    "KEYS OF A PORT\n"
+    "  probe=bound    green while a UDP socket is bound on the wildcard or a pod address (default)\n"
+    "  probe=payload  and replies to a datagram; needs send=\n"
+    "  probe=none     always green\n"
+    "  udp=NUMBER     the UDP port that decides, if it is another\n"
+    "  tcp=NUMBER     a TCP listener of the application decides instead\n"
+    "  queue=warn     off, warn or fail: what follows when the application does not read its UDP socket\n"
+    "  interval=1s    time between two samples, 50ms to 300s; 250ms or more with payload\n"
+    "  settle=500ms   how long a socket must be there before TCP opens, 50ms to 300s\n"
+    "  rise=1         good samples until green, 1 to 100\n"
+    "  fall=1         bad samples until red, 1 to 100; with payload lost replies, and 3\n"
+    "\n"
+    "  With probe=payload:\n"
+    "  send=HEX       the datagram, up to 1232 bytes\n"
+    "  expect=HEX     how the reply must begin; without it any reply will do\n"
+    "  mask=HEX       the bits of expect that count\n"
+    "  from=any       a reply from another port of the pod counts\n"
+    "  to=pod         or loopback, or an address of this pod\n"
+    "  timeout=500ms  not longer than interval\n"
+    "\n"
+    "EXIT STATUS\n"
+    "  64 for a malformed command line, and one line that says what is wrong. Signals end it: SIGTERM, SIGINT.\n"
+    "\n"
+    "EXAMPLES\n"
+    "  " PROGRAM " --port 5555 --port 514,queue=fail\n"
+    "  " PROGRAM " --port 53,probe=payload,send=0000000000010000000000000000020001,expect=000080,mask=ffff80\n";
 
 static int say(const char *words, size_t length) {
     return write(STDOUT_FILENO, words, length) == (ssize_t)length ? EX_OK : EX_IOERR;
 }
 
-static int once(const struct arguments *arguments) {
-    static struct port port;
+static int once(struct arguments *arguments) {
     bool all_green = true;
 
     sockets_start();
+    payloads_start(arguments);
     for (unsigned i = 0; i < arguments->port_count; i++) {
         struct text line = {0};
-        port = (struct port){0};
-        port_start(&port, &arguments->ports[i], i, now());
-        all_green = port_once(&port, now(), &line) && all_green;
+        port_start(&arguments->ports[i], i, now());
+        all_green = port_once(&arguments->ports[i], &line) && all_green;
         if (!text_write(&line, STDOUT_FILENO))
             return EX_IOERR;
     }
@@ -42,7 +64,7 @@ static int once(const struct arguments *arguments) {
 }
 
 int main(int count, char *words[]) {
-    static struct arguments arguments;
+    static _Alignas(2048) struct arguments arguments; /* aligned, so that the first ports share a page */
     struct text fault = {0};
 
     if (!arguments_parse(count, words, &arguments, &fault)) {

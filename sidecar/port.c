@@ -1,75 +1,43 @@
 #include "udp-healthcheck.h"
 
 #include <errno.h>
-#include <string.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define BACKLOG 1024
 
-/* U and T stand for the two port numbers. */
-static const char *const reasons[] = {
-    [STATE_UNKNOWN] = "",
-    [STATE_GREEN] = "UDP %U is bound",
-    [STATE_FREE] = "nothing is probed",
-    [STATE_UNREAD] = "UDP %U is bound, but the application does not read it: datagrams wait or are dropped",
-    [STATE_NO_SOCKET] = "UDP %U is not bound on the wildcard or an address of the pod",
-    [STATE_LOOPBACK] = "UDP %U is bound on loopback only; let the application bind 0.0.0.0, :: or the pod's address",
-    [STATE_DEAF] = "UDP %U is bound, but the application does not read it: datagrams wait or are dropped",
-    [STATE_BLIND] = "sockets cannot be seen: neither sock_diag nor /proc/net/udp answers; trying on",
-    [STATE_OWNED] = "UDP %U is bound, but another program has TCP %T: stepping aside, watching on",
-    [STATE_DENIED] = "UDP %U is bound, but TCP %T is forbidden; set sysctl net.ipv4.ip_unprivileged_port_start to %T",
-    [STATE_NO_DESCRIPTOR] = "UDP %U is bound, but there is no file descriptor left for TCP %T; raise the limit",
-    [STATE_NOT_OPENED] = "UDP %U is bound, but TCP %T cannot be opened; trying on",
-    [STATE_DRAINING] = "draining",
-    [STATE_STOPPING] = "stopping",
-};
-
-static bool is_green(enum state state) {
-    return state == STATE_GREEN || state == STATE_FREE || state == STATE_UNREAD;
-}
-
-static void describe(const struct options *options, enum state state, struct text *line) {
-    text_add_number(line, options->tcp_port);
-    text_add(line, is_green(state) ? " green " : " red ");
-    for (const char *at = reasons[state]; *at; at++) {
-        char letter[2] = {*at};
-        if (*at != '%')
-            text_add(line, letter);
-        else
-            text_add_number(line, *++at == 'U' ? options->udp_port : options->tcp_port);
-    }
-}
-
 void port_describe(const struct port *port, struct text *line) {
-    describe(port->options, port->state, line);
+    state_describe(port->state, &port->options, line);
 }
 
 static void turn(struct port *port, enum state state) {
     struct text line = {0};
-    if (port->state == state)
+    if (state == port->state || state == STATE_UNKNOWN)
         return;
     port->state = state;
     port_describe(port, &line);
     text_log(&line);
 }
 
-void port_start(struct port *port, const struct options *options, unsigned index, milliseconds moment) {
+void port_start(struct port *port, unsigned index, milliseconds moment) {
     port->group.column = index;
-    port->options = options;
     port->listener = -1;
     port->next_sample = moment;
     port->wake = NEVER;
     port->tcp_free_since = NEVER;
+    port->payload.descriptor = -1;
+    if (port->options.probe == PROBE_PAYLOAD)
+        payload_start(&port->payload);
 }
 
 void port_shut(struct port *port, enum state state) {
     if (port->listener >= 0) {
         close(port->listener);
         port->listener = -1;
+        sockets_own(port->group.column, -1);
         connections_drop(port);
     }
-    port->tcp_free_since = NEVER;
     turn(port, state);
 }
 
@@ -118,7 +86,7 @@ static enum state failure(int cause) {
 
 /* The TCP port, too, must have been free for the settle time: the application may be about to open it. */
 static bool tcp_is_free(struct port *port, milliseconds moment) {
-    if (sockets_tcp_is_owned(port->options->tcp_port)) {
+    if (sockets_tcp_is_owned(port->options.tcp_port)) {
         port->tcp_free_since = NEVER;
         if (port->health.green)
             turn(port, STATE_OWNED);
@@ -126,17 +94,16 @@ static bool tcp_is_free(struct port *port, milliseconds moment) {
     }
     if (port->tcp_free_since == NEVER)
         port->tcp_free_since = moment;
-    milliseconds settled = port->tcp_free_since + port->options->settle;
+    milliseconds settled = port->tcp_free_since + port->options.settle;
     if (moment < settled && settled < port->wake)
         port->wake = settled;
     return moment >= settled;
 }
 
-static void open_when_free(struct port *port, milliseconds moment, enum state state) {
-    if (!tcp_is_free(port, moment) || !port->health.green)
-        return;
-    port->listener = listen_tcp(port->options->tcp_port);
+static void open(struct port *port, enum state state) {
+    port->listener = listen_tcp(port->options.tcp_port);
     if (port->listener >= 0) {
+        sockets_own(port->group.column, port->listener);
         turn(port, state);
         return;
     }
@@ -147,64 +114,101 @@ static void open_when_free(struct port *port, milliseconds moment, enum state st
 
 /* A warning needs one member that nobody reads, a failure all of them. */
 static enum state hear(struct port *port, bool counted) {
-    const unsigned policy = port->options->queue;
+    const unsigned policy = port->options.queue;
     if (counted)
         group_step_queues(&port->group);
     unsigned deaf = group_deaf(&port->group);
     if (policy == QUEUE_OFF || deaf == 0)
-        return STATE_GREEN;
+        return STATE_BOUND;
     return policy == QUEUE_FAIL && deaf == port->group.count ? STATE_DEAF : STATE_UNREAD;
 }
 
+/* The application's socket, whatever it answers. */
 static enum state see(struct port *port, milliseconds moment, bool counted) {
-    const struct options *options = port->options;
+    const struct options *options = &port->options;
     if (options->probe == PROBE_NONE)
         return STATE_FREE;
-    switch (sockets_sample(options->udp_port, &port->group, moment, options->settle)) {
+    enum sight sight = options->tcp_gate
+                           ? sockets_sample_tcp(options->tcp_gate, &port->group, moment, options->settle)
+                           : sockets_sample_udp(options->udp_port, &port->group, moment, options->settle);
+    switch (sight) {
     case SIGHT_FOUND:
-        return hear(port, counted);
+        return options->tcp_gate ? STATE_BOUND : hear(port, counted);
     case SIGHT_LOOPBACK:
         return STATE_LOOPBACK;
     case SIGHT_NOTHING:
         return STATE_NO_SOCKET;
     default:
-        return STATE_BLIND;
+        return options->tcp_gate ? STATE_BLIND_TO_TCP : STATE_BLIND;
     }
 }
 
 static bool is_settled(struct port *port, milliseconds moment) {
-    if (port->options->probe == PROBE_NONE || group_is_settled(&port->group))
+    if (port->options.probe == PROBE_NONE || group_is_settled(&port->group))
         return true;
-    port->wake = group_settles_at(&port->group, moment, port->options->settle);
+    port->wake = group_settles_at(&port->group, moment, port->options.settle);
     return false;
+}
+
+/* What the application answers, too, where it is asked; counted becomes true when a question is over. */
+static enum state judge(struct port *port, milliseconds moment, enum state seen, bool *counted) {
+    if (port->options.probe != PROBE_PAYLOAD)
+        return seen;
+    if (!state_is_green(seen)) {
+        payload_forget(&port->payload);
+        return seen;
+    }
+    *counted = payload_step(&port->payload, &port->options, &port->group, moment, *counted);
+    if (port->payload.verdict != STATE_ANSWERS)
+        return port->payload.verdict;
+    return seen == STATE_BOUND ? STATE_ANSWERS : seen;
 }
 
 /* Samples, then opens or shuts. */
 void port_tick(struct port *port, milliseconds moment) {
     bool counted = moment >= port->next_sample;
     if (counted)
-        port->next_sample = moment + port->options->interval;
+        port->next_sample = moment + port->options.interval;
     port->wake = NEVER;
 
-    enum state state = see(port, moment, counted);
-    bool found = is_green(state);
-    bool settled = found && is_settled(port, moment);
-    health_step(&port->health, port->options, (struct sample){found, settled, counted});
-    if (found && port->listener < 0)
-        open_when_free(port, moment, state);
-    else if (found)
+    enum state seen = see(port, moment, counted);
+    bool there = state_is_green(seen) || seen == STATE_DEAF;
+    struct sample sample = {.gone = port->options.probe == PROBE_PAYLOAD && counted && !state_is_green(seen)};
+    enum state state = judge(port, moment, seen, &counted);
+    sample.counted = counted;
+    sample.found = state_is_green(state);
+    sample.settled = sample.found && is_settled(port, moment);
+    health_step(&port->health, &port->options, sample);
+
+    /* TCP is watched while the socket is there, so that a reply that was lost starts nothing anew. */
+    if (!there)
+        port->tcp_free_since = NEVER;
+    bool is_free = there && port->listener < 0 && tcp_is_free(port, moment);
+    if (sample.found && port->listener >= 0)
         turn(port, state);
-    else if (!port->health.green)
+    else if (sample.found && port->health.green && is_free)
+        open(port, state);
+    else if (!sample.found && !port->health.green)
         port_shut(port, state);
 }
 
 milliseconds port_due(const struct port *port) {
-    return port->wake < port->next_sample ? port->wake : port->next_sample;
+    milliseconds due = port->wake < port->next_sample ? port->wake : port->next_sample;
+    return port->payload.waiting && port->payload.deadline < due ? port->payload.deadline : due;
 }
 
-/* One look, whatever rise, settle and the TCP port say. */
-bool port_once(struct port *port, milliseconds moment, struct text *line) {
-    enum state state = see(port, moment, true);
-    describe(port->options, state, line);
-    return is_green(state);
+/* One look and one question, whatever rise, settle and the TCP port say. */
+bool port_once(struct port *port, struct text *line) {
+    bool counted = true;
+    enum state seen = see(port, now(), true), state = judge(port, now(), seen, &counted);
+
+    while (port->payload.waiting) {
+        struct pollfd reply = {.fd = port->payload.descriptor, .events = POLLIN};
+        milliseconds left = port->payload.deadline - now();
+        poll(&reply, 1, left > 0 ? (int)left : 0);
+        counted = false;
+        state = judge(port, now(), seen, &counted);
+    }
+    state_describe(state, &port->options, line);
+    return state_is_green(state);
 }

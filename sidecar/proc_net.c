@@ -20,19 +20,11 @@ static void skip_word(struct cursor *cursor) {
         cursor->at++;
 }
 
-static int digit_of(char letter) {
-    if (letter >= '0' && letter <= '9')
-        return letter - '0';
-    if (letter >= 'A' && letter <= 'F')
-        return letter - 'A' + 10;
-    return -1;
-}
-
 /* Digits of the base up to the first other byte; returns how many there were. */
 static unsigned read_digits(struct cursor *cursor, unsigned base, unsigned most, uint64_t *value) {
     unsigned count = 0;
     for (*value = 0; cursor->at < cursor->end && count < most; cursor->at++, count++) {
-        int digit = digit_of(*cursor->at);
+        int digit = hex_digit(*cursor->at);
         if (digit < 0 || (unsigned)digit >= base)
             break;
         *value = *value * base + (unsigned)digit;
@@ -54,21 +46,22 @@ static unsigned read_address(struct cursor *cursor, uint32_t words[4]) {
     return read_letter(cursor, ':') ? count : 0;
 }
 
-static enum reach reach_of_v4(uint32_t address) {
-    if (address >> 24 == 127)
-        return REACH_LOOPBACK;
-    return address >> 28 == 0xe ? REACH_NONE : REACH_POD; /* multicast reaches nobody's health check */
+static struct address address_of(const uint32_t *words, unsigned count) {
+    struct address address = {.family = count == 1 ? AF_INET : AF_INET6};
+    if (count == 4 && !words[0] && !words[1] && words[2] == htonl(0xffff))
+        return address_of(&words[3], 1);
+    memcpy(address.bytes, words, count * sizeof words[0]);
+    return address;
 }
 
-static enum reach reach_of(const uint32_t words[4], unsigned count) {
-    if (count == 1)
-        return reach_of_v4(ntohl(words[0]));
-    if (!words[0] && !words[1] && words[2] == htonl(0xffff))
-        return reach_of_v4(ntohl(words[3]));
-    if (!words[0] && !words[1] && !words[2] && words[3] == htonl(1))
+/* Multicast and link-local addresses reach nobody's health check. */
+static enum reach reach_of(const struct address *local) {
+    const uint8_t *bytes = local->bytes;
+    if (address_is_loopback(local))
         return REACH_LOOPBACK;
-    uint32_t prefix = ntohl(words[0]);
-    return prefix >> 24 == 0xff || prefix >> 22 == 0xfe80 >> 6 ? REACH_NONE : REACH_POD;
+    if (local->family == AF_INET)
+        return bytes[0] >> 4 == 0xe ? REACH_NONE : REACH_POD;
+    return bytes[0] == 0xff || (bytes[0] == 0xfe && bytes[1] >> 6 == 2) ? REACH_NONE : REACH_POD;
 }
 
 /* One line of the table; false for the heading and for what is no row of it. */
@@ -105,7 +98,8 @@ bool proc_net_row(const char *line, size_t length, struct row *row) {
     row->drops = (uint32_t)drops;
     const unsigned connected = 1;
     row->port = (uint16_t)port;
-    row->reach = state == connected ? REACH_NONE : reach_of(local, words);
+    row->local = address_of(local, words);
+    row->reach = state == connected ? REACH_NONE : reach_of(&row->local);
     return true;
 }
 
@@ -116,28 +110,40 @@ struct search {
     bool *loopback;
 };
 
+/* An address that the pod does not have is out of reach; where its addresses are not known, it may have any. */
+static bool is_in_reach(const struct row *row, unsigned *place) {
+    if (row->reach != REACH_POD)
+        return false;
+    if (address_find(&row->local, place))
+        return true;
+    *place = row->local.family == AF_INET ? 0 : 1;
+    return address_count() == WILDCARDS;
+}
+
 static void see(const struct search *search, const char *line, size_t length) {
     struct row row;
+    unsigned place;
     if (!proc_net_row(line, length, &row) || row.port != search->port)
         return;
-    if (row.reach == REACH_POD)
+    if (is_in_reach(&row, &place))
         group_see(search->group, &(struct member){.identity = row.inode,
                                                   .waiting = row.waiting,
                                                   .drops = row.drops,
-                                                  .first_seen = search->moment});
+                                                  .first_seen = search->moment,
+                                                  .place = (uint8_t)place});
     else if (row.reach == REACH_LOOPBACK)
         *search->loopback = true;
 }
 
 static bool scan(const struct search *search, const char *path) {
-    char window[1024]; /* a line has 128 bytes, in udp6 up to 200 */
+    char *const window = (char *)scratch;
     size_t held = 0;
     ssize_t got;
     int file = open(path, O_RDONLY | O_CLOEXEC);
 
     if (file < 0)
         return false;
-    while ((got = read(file, window + held, sizeof window - held)) > 0) {
+    while ((got = read(file, window + held, sizeof scratch - held)) > 0) {
         const char *line = window, *newline;
         held += (size_t)got;
         while ((newline = memchr(line, '\n', held))) {
@@ -145,7 +151,7 @@ static bool scan(const struct search *search, const char *path) {
             held -= (size_t)(newline + 1 - line);
             line = newline + 1;
         }
-        if (held == sizeof window)
+        if (held == sizeof scratch)
             held = 0; /* no table of ours has such lines */
         memmove(window, line, held);
     }

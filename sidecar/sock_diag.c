@@ -78,13 +78,12 @@ enum lookup sock_diag_udp(const struct address *local, uint16_t port, uint16_t s
     return find(&request, found);
 }
 
-enum lookup sock_diag_tcp_listener(const struct address *local, uint16_t port) {
+enum lookup sock_diag_tcp_listener(const struct address *local, uint16_t port, struct member *found) {
     struct inet_diag_req_v2 request = {.sdiag_family = (uint8_t)local->family, .sdiag_protocol = IPPROTO_TCP};
-    struct member ignored = {0};
     request.id.idiag_sport = htons(port);
     request.id.idiag_if = local->interface;
     memcpy(request.id.idiag_src, local->bytes, sizeof local->bytes);
-    return find(&request, &ignored);
+    return find(&request, found);
 }
 
 /* A missing handler answers like a missing socket: only a socket of our own that is found proves anything. */

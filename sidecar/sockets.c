@@ -1,11 +1,14 @@
 #include "udp-healthcheck.h"
 
+#include <sys/socket.h>
+
 #define SOURCES 64  /* source ports that are tried to tell the members of a group apart */
 #define ROTATING 2  /* look-ups a sample that meet members not seen so far */
 #define CHORES 5000 /* ms between two attempts at what did not work */
 
 static bool by_lookup;
 static milliseconds next_chores;
+static uint64_t own[MAX_PORTS]; /* the cookies of our listeners */
 
 void sockets_start(void) {
     addresses_refresh();
@@ -82,7 +85,7 @@ static bool loopback_is_bound(uint16_t port) {
 }
 
 /* The group's members are those that serve the pod; loopback-only and connected sockets are none of them. */
-enum sight sockets_sample(uint16_t port, struct group *group, milliseconds moment, unsigned settle) {
+enum sight sockets_sample_udp(uint16_t port, struct group *group, milliseconds moment, unsigned settle) {
     bool loopback = false;
     group_begin(group);
     if (by_lookup && !sample_by_lookup(group, port, moment))
@@ -97,15 +100,53 @@ enum sight sockets_sample(uint16_t port, struct group *group, milliseconds momen
     return loopback ? SIGHT_LOOPBACK : SIGHT_NOTHING;
 }
 
+/* The application's, not ours. */
+static enum lookup find_listener(const struct address *local, uint16_t port, struct member *found) {
+    enum lookup result = sock_diag_tcp_listener(local, port, found);
+    for (unsigned i = 0; i < MAX_PORTS && result == LOOKUP_HIT; i++)
+        if (found->identity == own[i])
+            return LOOKUP_MISS;
+    return result;
+}
+
+static bool loopback_listens(uint16_t port) {
+    struct member ignored = {0};
+    return find_listener(&address_loopback[0], port, &ignored) == LOOKUP_HIT ||
+           find_listener(&address_loopback[1], port, &ignored) == LOOKUP_HIT;
+}
+
+/* Only sock_diag tells: /proc/net/tcp takes too long to read. */
+enum sight sockets_sample_tcp(uint16_t port, struct group *group, milliseconds moment, unsigned settle) {
+    group_begin(group);
+    for (unsigned place = 0; place < address_count() && by_lookup; place++) {
+        struct member found = {.first_seen = (uint32_t)moment, .place = (uint8_t)place};
+        enum lookup result = find_listener(address_at(place), port, &found);
+        if (result == LOOKUP_HIT)
+            group_see(group, &found);
+        by_lookup = result != LOOKUP_FAILED;
+    }
+    group_end(group, (uint32_t)moment, settle);
+    if (!by_lookup)
+        return SIGHT_BLIND;
+    if (group->count > 0)
+        return SIGHT_FOUND;
+    return loopback_listens(port) ? SIGHT_LOOPBACK : SIGHT_NOTHING;
+}
+
 /* Without sock_diag only bind() tells. */
 bool sockets_tcp_is_owned(uint16_t port) {
+    struct member ignored = {0};
     if (!by_lookup)
         return false;
-    for (int i = 0; i < 2; i++)
-        if (sock_diag_tcp_listener(&address_loopback[i], port) == LOOKUP_HIT)
-            return true;
     for (unsigned place = 0; place < address_count(); place++)
-        if (sock_diag_tcp_listener(address_at(place), port) == LOOKUP_HIT)
+        if (find_listener(address_at(place), port, &ignored) == LOOKUP_HIT)
             return true;
-    return false;
+    return loopback_listens(port);
+}
+
+/* A port's own listener, or -1. */
+void sockets_own(unsigned index, int listener) {
+    socklen_t size = sizeof own[index];
+    if (listener < 0 || getsockopt(listener, SOL_SOCKET, SO_COOKIE, &own[index], &size) != 0)
+        own[index] = 0;
 }

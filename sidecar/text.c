@@ -26,11 +26,11 @@ void text_add_number(struct text *text, uint64_t number) {
 }
 
 /* Somebody else's bytes: kept on one line and short. */
-void text_add_foreign(struct text *text, const char *bytes, size_t length) {
+void text_add_foreign(struct text *text, struct slice foreign) {
     const size_t longest = 80;
-    for (size_t i = 0; i < length && i < longest; i++)
-        text_add_bytes(text, bytes[i] >= ' ' && bytes[i] <= '~' ? &bytes[i] : "?", 1);
-    if (length > longest)
+    for (size_t i = 0; i < foreign.length && i < longest; i++)
+        text_add_bytes(text, foreign.at[i] >= ' ' && foreign.at[i] <= '~' ? &foreign.at[i] : "?", 1);
+    if (foreign.length > longest)
         text_add(text, "...");
 }
 

@@ -14,12 +14,35 @@
 #define MAX_MEMBERS 64 /* sockets of one SO_REUSEPORT group that are told apart */
 #define MAX_ADDRESSES 32
 #define MAX_CONNECTIONS 768
+#define MAX_PAYLOAD 1232 /* bytes of a datagram that passes every IPv6 link whole */
 
 /* Milliseconds of CLOCK_MONOTONIC. */
 typedef int64_t milliseconds;
 #define NEVER INT64_MAX
 
 milliseconds now(void);
+
+/* slice.c: a piece of the command line, read where it stands. */
+struct slice {
+    const char *at;
+    size_t length;
+};
+
+struct slice slice_of(const char *word);
+bool slice_is(struct slice slice, const char *word);
+bool slice_cut(struct slice whole, char separator, struct slice *first, struct slice *rest);
+bool slice_number(struct slice slice, uint64_t *value);
+
+/* hex.c: bytes that stay hexadecimal on the command line. */
+struct hex {
+    const char *digits;
+    size_t size; /* bytes; 0 where none were given */
+};
+
+int hex_digit(char letter);
+bool hex_read(struct slice slice, size_t most, struct hex *hex);
+uint8_t hex_byte(struct hex hex, size_t index);
+bool hex_matches(struct hex expect, struct hex mask, const uint8_t *reply, size_t length);
 
 /* text.c: one line in a fixed buffer; what does not fit is cut. */
 struct text {
@@ -30,34 +53,55 @@ struct text {
 void text_add(struct text *text, const char *words);
 void text_add_bytes(struct text *text, const char *bytes, size_t length);
 void text_add_number(struct text *text, uint64_t number);
-void text_add_foreign(struct text *text, const char *bytes, size_t length);
+void text_add_foreign(struct text *text, struct slice foreign);
 bool text_write(struct text *text, int descriptor);
 void text_log(struct text *text);
 
-/* arguments.c: the command line. */
-enum action { ACTION_WATCH, ACTION_ONCE, ACTION_DRAIN, ACTION_GRAMMAR, ACTION_VERSION, ACTION_HELP };
-enum probe { PROBE_BOUND, PROBE_NONE };
+/* addresses.c: where a UDP socket can serve the pod: the two wildcards, then the pod's own addresses. */
+struct address {
+    uint32_t family; /* wide, so that there is no padding: lists are compared by memcmp */
+    uint32_t interface; /* 0 on a wildcard */
+    uint8_t bytes[16];
+};
+
+#define WILDCARDS 2
+
+/* For the length of one exchange with the kernel: separate buffers would be separate pages in every pod. */
+extern _Alignas(8) uint8_t scratch[8192];
+
+bool addresses_refresh(void);
+unsigned address_count(void);
+const struct address *address_at(unsigned place);
+bool address_find(const struct address *address, unsigned *place);
+bool address_is_loopback(const struct address *address);
+uint32_t addresses_generation(void);
+extern const struct address address_loopback[2];
+
+/* options.c: one port's part of the command line. */
+enum probe { PROBE_BOUND, PROBE_PAYLOAD, PROBE_NONE };
 enum queue_policy { QUEUE_WARN, QUEUE_OFF, QUEUE_FAIL };
+enum destination { TO_POD, TO_LOOPBACK, TO_ADDRESS };
 
 struct options {
     uint16_t tcp_port;
     uint16_t udp_port;
-    uint8_t probe;      /* enum probe */
-    uint8_t queue;      /* enum queue_policy */
+    uint16_t tcp_gate; /* the application's TCP port that decides instead, or 0 */
+    uint8_t probe;     /* enum probe */
+    uint8_t queue;     /* enum queue_policy */
+    uint8_t to;        /* enum destination */
     uint8_t rise;
     uint8_t fall;
+    bool from_any;
     uint32_t interval; /* ms */
     uint32_t settle;   /* ms */
+    uint32_t timeout;  /* ms */
+    struct hex send;
+    struct hex expect;
+    struct hex mask;
+    struct address address; /* of TO_ADDRESS */
 };
 
-struct arguments {
-    enum action action;
-    uint64_t grammar;
-    unsigned port_count;
-    struct options ports[MAX_PORTS];
-};
-
-bool arguments_parse(int word_count, char *const words[], struct arguments *arguments, struct text *fault);
+bool options_parse(struct slice whole, struct options *options, struct text *fault);
 
 /* queue.c: does the application read its socket? */
 struct queue {
@@ -110,38 +154,25 @@ struct sample {
     bool found;
     bool settled;
     bool counted; /* false for the extra look when a socket settles between two samples */
+    bool gone;    /* so badly that it is red at once, whatever fall= says */
 };
 
 void health_step(struct health *health, const struct options *options, struct sample sample);
-
-/* addresses.c: where a UDP socket can serve the pod: the two wildcards, then the pod's own addresses. */
-struct address {
-    uint32_t family; /* wide, so that there is no padding: lists are compared by memcmp */
-    uint32_t interface; /* 0 on a wildcard */
-    uint8_t bytes[16];
-};
-
-#define WILDCARDS 2
-
-bool addresses_refresh(void);
-unsigned address_count(void);
-const struct address *address_at(unsigned place);
-uint32_t addresses_generation(void);
-extern const struct address address_loopback[2];
 
 /* sock_diag.c: exact look-ups in the kernel's socket tables. */
 enum lookup { LOOKUP_FAILED, LOOKUP_MISS, LOOKUP_HIT };
 
 bool sock_diag_works(void);
 enum lookup sock_diag_udp(const struct address *local, uint16_t port, uint16_t source, struct member *found);
-enum lookup sock_diag_tcp_listener(const struct address *local, uint16_t port);
+enum lookup sock_diag_tcp_listener(const struct address *local, uint16_t port, struct member *found);
 
 /* proc_net.c: the same from /proc/net/udp and udp6, where sock_diag is not to be had. */
 enum reach { REACH_NONE, REACH_LOOPBACK, REACH_POD };
 
 struct row {
-    uint16_t port;
+    struct address local;
     enum reach reach;
+    uint16_t port;
     uint64_t inode;
     uint32_t waiting;
     uint32_t drops;
@@ -155,19 +186,28 @@ enum sight { SIGHT_BLIND, SIGHT_NOTHING, SIGHT_LOOPBACK, SIGHT_FOUND };
 
 void sockets_start(void);
 void sockets_tick(milliseconds moment);
-enum sight sockets_sample(uint16_t port, struct group *group, milliseconds moment, unsigned settle);
+enum sight sockets_sample_udp(uint16_t port, struct group *group, milliseconds moment, unsigned settle);
+enum sight sockets_sample_tcp(uint16_t port, struct group *group, milliseconds moment, unsigned settle);
 bool sockets_tcp_is_owned(uint16_t port);
+void sockets_own(unsigned index, int listener);
 
-/* port.c: one TCP port and the UDP port that gates it. */
+/* state.c: what a port can be, in words. */
 enum state {
     STATE_UNKNOWN,
-    STATE_GREEN,
+    STATE_BOUND,
+    STATE_ANSWERS,
     STATE_FREE,
     STATE_UNREAD,
     STATE_NO_SOCKET,
     STATE_LOOPBACK,
     STATE_DEAF,
+    STATE_SILENT,
+    STATE_WRONG,
+    STATE_REFUSED,
+    STATE_FOREIGN,
+    STATE_UNASKED,
     STATE_BLIND,
+    STATE_BLIND_TO_TCP,
     STATE_OWNED,
     STATE_DENIED,
     STATE_NO_DESCRIPTOR,
@@ -176,8 +216,31 @@ enum state {
     STATE_STOPPING,
 };
 
+bool state_is_green(enum state state);
+void state_describe(enum state state, const struct options *options, struct text *line);
+
+/* payload.c: a question to the application, and its reply. */
+struct payload {
+    int descriptor; /* kept while the sidecar lives: a port must not turn red for want of one */
+    uint8_t family; /* of the descriptor */
+    uint8_t verdict; /* enum state: what came of the last question; STATE_UNKNOWN where none is over */
+    bool waiting;
+    bool wrong; /* a reply came, but not the one that is expected */
+    milliseconds deadline;
+    struct address target; /* where the next question goes from the same source port; family 0 for nowhere */
+};
+
+struct arguments;
+
+void payloads_start(const struct arguments *arguments);
+void payload_start(struct payload *payload);
+bool payload_step(struct payload *payload, const struct options *options, const struct group *group,
+                  milliseconds moment, bool ask);
+void payload_forget(struct payload *payload);
+
+/* port.c: one TCP port and the UDP port that gates it. */
 struct port {
-    const struct options *options;
+    struct options options;
     int listener; /* -1 while red */
     enum state state;
     struct health health;
@@ -185,14 +248,27 @@ struct port {
     milliseconds wake; /* an extra look before it */
     milliseconds tcp_free_since;
     struct group group;
+    struct payload payload;
 };
 
-void port_start(struct port *port, const struct options *options, unsigned index, milliseconds moment);
+void port_start(struct port *port, unsigned index, milliseconds moment);
 void port_tick(struct port *port, milliseconds moment);
 milliseconds port_due(const struct port *port);
 void port_shut(struct port *port, enum state state);
-bool port_once(struct port *port, milliseconds moment, struct text *line);
+bool port_once(struct port *port, struct text *line);
 void port_describe(const struct port *port, struct text *line);
+
+/* arguments.c: the command line. */
+enum action { ACTION_WATCH, ACTION_ONCE, ACTION_DRAIN, ACTION_GRAMMAR, ACTION_VERSION, ACTION_HELP };
+
+struct arguments {
+    enum action action;
+    uint64_t grammar;
+    unsigned port_count;
+    struct port ports[MAX_PORTS]; /* their options are filled in */
+};
+
+bool arguments_parse(int word_count, char *const words[], struct arguments *arguments, struct text *fault);
 
 /* connections.c: what was accepted, from the first byte to the close. */
 struct pollfd;
@@ -213,6 +289,6 @@ void drain_answer(int peer);
 int drain_ask(void);
 
 /* watch.c: the loop. */
-int watch(const struct arguments *arguments);
+int watch(struct arguments *arguments);
 
 #endif

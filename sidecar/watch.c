@@ -11,7 +11,7 @@
 #define DRAIN_AGAIN 5000 /* ms between two attempts at the name of the drain socket */
 #define DESCRIPTORS 16   /* stdio, netlink, drain and what a sample opens */
 
-static _Alignas(1024) struct port ports[MAX_PORTS]; /* aligned, so that the first ones share a page */
+static struct port *ports;
 static unsigned port_count;
 static int drain_listener;
 static bool drained;
@@ -82,18 +82,40 @@ static milliseconds tick(milliseconds moment) {
     return moment < accept_after && accept_after < due ? accept_after : due;
 }
 
-/* One poll over the drain socket, the listeners, then the connections. */
+/* A port that waits for a reply polls its socket; an error there is told unasked and must be read. */
+static bool has_payload(const struct port *port) {
+    return !drained && port->payload.descriptor >= 0;
+}
+
+static unsigned poll_payloads(struct pollfd *polled) {
+    unsigned count = 0;
+    for (unsigned i = 0; i < port_count; i++)
+        if (has_payload(&ports[i]))
+            polled[count++] = (struct pollfd){.fd = ports[i].payload.descriptor,
+                                              .events = ports[i].payload.waiting ? POLLIN : 0};
+    return count;
+}
+
+static void serve_payloads(const struct pollfd *polled, milliseconds moment) {
+    for (unsigned i = 0; i < port_count; i++)
+        if (has_payload(&ports[i]) && polled++->revents)
+            port_tick(&ports[i], moment);
+}
+
+/* One poll over the drain socket, the listeners, the payloads' sockets, then the connections. */
 static void wait_and_serve(milliseconds moment, milliseconds due, const sigset_t *waiting) {
-    static struct pollfd polled[1 + MAX_PORTS + MAX_CONNECTIONS];
+    static struct pollfd polled[1 + 2 * MAX_PORTS + MAX_CONNECTIONS];
+    struct pollfd *const listeners = &polled[1], *const asked = listeners + port_count;
     long wait = due == NEVER ? DRAIN_AGAIN : due > moment ? (long)(due - moment) : 0;
     const struct timespec timeout = {wait / 1000, wait % 1000 * 1000000};
 
     polled[0] = (struct pollfd){.fd = drain_listener, .events = POLLIN};
     for (unsigned i = 0; i < port_count; i++) /* a negative descriptor is passed over */
-        polled[1 + i] = (struct pollfd){.fd = moment < accept_after ? -1 : ports[i].listener, .events = POLLIN};
-    unsigned connections = connections_poll(&polled[1 + port_count]);
+        listeners[i] = (struct pollfd){.fd = moment < accept_after ? -1 : ports[i].listener, .events = POLLIN};
+    struct pollfd *const accepted = asked + poll_payloads(asked);
+    unsigned connections = connections_poll(accepted);
 
-    int ready = ppoll(polled, 1 + port_count + connections, &timeout, waiting);
+    int ready = ppoll(polled, (nfds_t)(accepted - polled) + connections, &timeout, waiting);
     if (ready < 0 && errno == EINVAL && !connections_drop_oldest()) {
         /* The limit of descriptors was lowered below the number of ports. */
         const struct timespec rest = {0, REST * 1000000};
@@ -102,26 +124,29 @@ static void wait_and_serve(milliseconds moment, milliseconds due, const sigset_t
     if (ready <= 0)
         return;
     moment = now();
-    connections_serve(&polled[1 + port_count], connections, moment);
+    connections_serve(accepted, connections, moment);
     for (unsigned i = 0; i < port_count; i++)
-        if (polled[1 + i].revents && !connections_accept(&ports[i], moment)) {
+        if (listeners[i].revents && !connections_accept(&ports[i], moment)) {
             accept_after = moment + REST;
             connections_drop_oldest();
         }
+    serve_payloads(asked, moment);
     if (polled[0].revents)
         hear_drain();
 }
 
-int watch(const struct arguments *arguments) {
+int watch(struct arguments *arguments) {
     sigset_t waiting;
 
     catch_signals(&waiting);
-    connections_start(DESCRIPTORS + arguments->port_count);
+    connections_start(DESCRIPTORS + 2 * arguments->port_count);
+    payloads_start(arguments);
     sockets_start();
     drain_listener = drain_listen();
+    ports = arguments->ports;
     port_count = arguments->port_count;
     for (unsigned i = 0; i < port_count; i++)
-        port_start(&ports[i], &arguments->ports[i], i, now());
+        port_start(&ports[i], i, now());
 
     while (!stopped) {
         milliseconds moment = now();

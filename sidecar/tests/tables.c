@@ -29,33 +29,100 @@ static bool parse(const char *line, struct arguments *arguments, struct text *fa
     return good;
 }
 
-static void good_command_lines_are_read(void) {
+/* What one --port becomes, in the order of the keys; hexadecimal as it was given. */
+static void describe(const struct options *options, char *words, size_t size) {
+    static const char *const probes[] = {"bound", "payload", "none"}, *const queues[] = {"warn", "off", "fail"};
+    static const char *const destinations[] = {"pod", "loopback", "address"};
+    snprintf(words, size, "%u %s %s udp %u tcp %u %.*s/%.*s/%.*s%s to %s every %u for %u settle %u rise %u fall %u",
+             options->tcp_port, probes[options->probe], queues[options->queue], options->udp_port, options->tcp_gate,
+             (int)options->send.size * 2, options->send.digits ? options->send.digits : "",
+             (int)options->expect.size * 2, options->expect.digits ? options->expect.digits : "",
+             (int)options->mask.size * 2, options->mask.digits ? options->mask.digits : "",
+             options->from_any ? " from any" : "", destinations[options->to], options->interval, options->timeout,
+             options->settle, options->rise, options->fall);
+}
+
+static void good_options_are_read(void) {
     static const struct {
-        const char *line;
-        struct options first;
+        const char *line, *words;
     } table[] = {
-        {"--port 53", {53, 53, PROBE_BOUND, QUEUE_WARN, 1, 1, 1000, 500}},
-        {"--port 65535", {65535, 65535, PROBE_BOUND, QUEUE_WARN, 1, 1, 1000, 500}},
-        {"--port 53,udp=5353", {53, 5353, PROBE_BOUND, QUEUE_WARN, 1, 1, 1000, 500}},
-        {"--port 53,probe=bound", {53, 53, PROBE_BOUND, QUEUE_WARN, 1, 1, 1000, 500}},
-        {"--port 53,probe=none", {53, 53, PROBE_NONE, QUEUE_WARN, 1, 1, 1000, 500}},
-        {"--port 53,interval=50ms,settle=300s", {53, 53, PROBE_BOUND, QUEUE_WARN, 1, 1, 50, 300000}},
-        {"--port 53,interval=300000ms,settle=2s", {53, 53, PROBE_BOUND, QUEUE_WARN, 1, 1, 300000, 2000}},
-        {"--port 53,queue=warn", {53, 53, PROBE_BOUND, QUEUE_WARN, 1, 1, 1000, 500}},
-        {"--port 53,queue=off", {53, 53, PROBE_BOUND, QUEUE_OFF, 1, 1, 1000, 500}},
-        {"--port 53,queue=fail", {53, 53, PROBE_BOUND, QUEUE_FAIL, 1, 1, 1000, 500}},
-        {"--port 53,rise=100,fall=3", {53, 53, PROBE_BOUND, QUEUE_WARN, 100, 3, 1000, 500}},
+        {"53", "53 bound warn udp 53 tcp 0 // to pod every 1000 for 500 settle 500 rise 1 fall 1"},
+        {"65535", "65535 bound warn udp 65535 tcp 0 // to pod every 1000 for 500 settle 500 rise 1 fall 1"},
+        {"53,probe=bound,udp=5353", "53 bound warn udp 5353 tcp 0 // to pod every 1000 for 500 settle 500 rise 1 fall 1"},
+        {"53,probe=none", "53 none warn udp 53 tcp 0 // to pod every 1000 for 500 settle 500 rise 1 fall 1"},
+        {"53,tcp=80", "53 bound warn udp 53 tcp 80 // to pod every 1000 for 500 settle 500 rise 1 fall 1"},
+        {"53,interval=50ms,settle=300s", "53 bound warn udp 53 tcp 0 // to pod every 50 for 50 settle 300000 rise 1 fall 1"},
+        {"53,interval=300000ms,settle=2s",
+         "53 bound warn udp 53 tcp 0 // to pod every 300000 for 500 settle 2000 rise 1 fall 1"},
+        {"53,queue=warn", "53 bound warn udp 53 tcp 0 // to pod every 1000 for 500 settle 500 rise 1 fall 1"},
+        {"53,queue=off", "53 bound off udp 53 tcp 0 // to pod every 1000 for 500 settle 500 rise 1 fall 1"},
+        {"53,queue=fail", "53 bound fail udp 53 tcp 0 // to pod every 1000 for 500 settle 500 rise 1 fall 1"},
+        {"53,rise=100,fall=3", "53 bound warn udp 53 tcp 0 // to pod every 1000 for 500 settle 500 rise 100 fall 3"},
+        {"53,probe=payload,send=0aF0",
+         "53 payload warn udp 53 tcp 0 0aF0// to pod every 1000 for 500 settle 500 rise 1 fall 3"},
+        {"53,mask=ff0f,expect=0102,send=00,probe=payload,fall=1,from=any",
+         "53 payload warn udp 53 tcp 0 00/0102/ff0f from any to pod every 1000 for 500 settle 500 rise 1 fall 1"},
+        {"53,probe=payload,send=00,to=loopback,interval=250ms",
+         "53 payload warn udp 53 tcp 0 00// to loopback every 250 for 250 settle 500 rise 1 fall 3"},
+        {"53,probe=payload,send=00,to=10.0.0.1,timeout=2s,interval=2s",
+         "53 payload warn udp 53 tcp 0 00// to address every 2000 for 2000 settle 500 rise 1 fall 3"},
+        {"53,probe=payload,send=00,to=fd00::1,udp=54,queue=fail",
+         "53 payload fail udp 54 tcp 0 00// to address every 1000 for 500 settle 500 rise 1 fall 3"},
     };
     for (unsigned i = 0; i < sizeof table / sizeof table[0]; i++) {
-        struct arguments arguments;
-        struct text fault;
-        const struct options *want = &table[i].first, *got = &arguments.ports[0];
-        CHECK(parse(table[i].line, &arguments, &fault), "%s: %s", table[i].line, fault.bytes);
-        CHECK(got->tcp_port == want->tcp_port && got->udp_port == want->udp_port && got->probe == want->probe,
-              "%s", table[i].line);
-        CHECK(got->queue == want->queue, "%s", table[i].line);
-        CHECK(got->interval == want->interval && got->settle == want->settle, "%s", table[i].line);
-        CHECK(got->rise == want->rise && got->fall == want->fall, "%s", table[i].line);
+        struct options options;
+        struct text fault = {0};
+        char words[200];
+        CHECK(options_parse(slice_of(table[i].line), &options, &fault), "%s: %.80s", table[i].line, fault.bytes);
+        describe(&options, words, sizeof words);
+        CHECK(strcmp(words, table[i].words) == 0, "%s: %s", table[i].line, words);
+    }
+}
+
+static void datagrams_of_1232_bytes_fit_and_no_more(void) {
+    char line[4096] = "53,probe=payload,send=";
+    struct options options;
+    struct text fault = {0};
+    size_t head = strlen(line);
+    memset(line + head, 'a', 2 * MAX_PAYLOAD);
+    CHECK(options_parse(slice_of(line), &options, &fault), "%.80s", fault.bytes);
+    CHECK(options.send.size == MAX_PAYLOAD && hex_byte(options.send, MAX_PAYLOAD - 1) == 0xaa, "%zu", options.send.size);
+    strcat(line, "00");
+    CHECK(!options_parse(slice_of(line), &options, &fault), "%zu", strlen(line));
+}
+
+static void a_reply_must_begin_with_what_is_expected(void) {
+    static const struct {
+        const char *expect, *mask, *reply;
+        bool matches;
+    } table[] = {
+        {"", "", "", true}, /* any reply, an empty one too */
+        {"", "", "00", true},
+        {"00", "", "", false},
+        {"0102", "", "01", false},
+        {"0102", "", "0102", true},
+        {"0102", "", "010203", true},
+        {"0102", "", "0103", false},
+        {"aB", "", "Ab", true},
+        {"41", "f7", "49", true},
+        {"41", "f7", "41", true},
+        {"41", "f7", "40", false},
+        {"0101", "ff0f", "01f1", true},
+        {"0101", "ff0f", "00f1", false},
+        {"8000", "8000", "ff77", true},
+        {"8000", "8000", "ff", false}, /* bytes that the mask blanks must still be there */
+        {"01", "00", "ff", true},
+    };
+    for (unsigned i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct hex expect = {0}, mask = {0}, reply = {0};
+        uint8_t bytes[8];
+        hex_read(slice_of(table[i].expect), 8, &expect);
+        hex_read(slice_of(table[i].mask), 8, &mask);
+        hex_read(slice_of(table[i].reply), 8, &reply);
+        for (size_t at = 0; at < reply.size; at++)
+            bytes[at] = hex_byte(reply, at);
+        CHECK(hex_matches(expect, mask, bytes, reply.size) == table[i].matches, "%s/%s %s", table[i].expect,
+              table[i].mask, table[i].reply);
     }
 }
 
@@ -111,8 +178,45 @@ static void bad_command_lines_are_refused_by_name(void) {
         {"--port 53,udp", "--port 53,udp", "udp must be a port number from 1 to 65535, not ''"},
         {"--port 53,udp=", "--port 53,udp=", "udp must be a port number"},
         {"--port 53,udp=1=2", "--port 53,udp=1=2", "udp must be a port number"},
-        {"--port 53,probe=", "--port 53,probe=", "probe must be bound or none"},
-        {"--port 53,probe=boundless", "--port 53", "probe must be bound or none, not 'boundless'"},
+        {"--port 53,probe=", "--port 53,probe=", "probe must be bound, payload or none"},
+        {"--port 53,probe=boundless", "--port 53", "probe must be bound, payload or none, not 'boundless'"},
+        {"--port 53,probe=payload", "--port 53", "probe=payload needs send=HEX"},
+        {"--port 53,probe=payload,expect=00", "--port 53", "probe=payload needs send=HEX"},
+        {"--port 53,probe=payload,send=", "--port 53", "send must be 1 to 1232 bytes, each two hexadecimal digits"},
+        {"--port 53,probe=payload,send=0", "--port 53", "send must be 1 to 1232 bytes"},
+        {"--port 53,probe=payload,send=0x00", "--port 53", "send must be 1 to 1232 bytes"},
+        {"--port 53,probe=payload,send=0g", "--port 53", "send must be 1 to 1232 bytes"},
+        {"--port 53,probe=payload,send=@@", "--port 53", "send must be 1 to 1232 bytes"},
+        {"--port 53,probe=payload,send=``", "--port 53", "send must be 1 to 1232 bytes"},
+        {"--port 53,probe=payload,send=00,expect=", "--port 53", "expect must be 1 to 1232 bytes"},
+        {"--port 53,probe=payload,send=00,mask=ff", "--port 53", "mask needs expect=HEX"},
+        {"--port 53,probe=payload,send=00,expect=00,mask=ffff", "--port 53", "mask must be as long as expect"},
+        {"--port 53,probe=payload,send=00,expect=0000,mask=ff", "--port 53", "mask must be as long as expect"},
+        {"--port 53,send=00", "--port 53", "send needs probe=payload"},
+        {"--port 53,expect=00", "--port 53", "expect needs probe=payload"},
+        {"--port 53,expect=00,mask=ff", "--port 53", "needs probe=payload"},
+        {"--port 53,from=any", "--port 53", "from needs probe=payload"},
+        {"--port 53,to=pod", "--port 53", "to needs probe=payload"},
+        {"--port 53,probe=none,send=00", "--port 53", "send needs probe=payload"},
+        {"--port 53,probe=payload,send=00,from=all", "--port 53", "from must be any, not 'all'"},
+        {"--port 53,probe=payload,send=00,to=", "--port 53", "to must be pod, loopback or an IPv4 or IPv6 address"},
+        {"--port 53,probe=payload,send=00,to=localhost", "--port 53", "to must be pod, loopback or an IPv4"},
+        {"--port 53,probe=payload,send=00,to=10.0.0", "--port 53", "to must be pod, loopback or an IPv4"},
+        {"--port 53,probe=payload,send=00,to=10.0.0.1.", "--port 53", "to must be pod, loopback or an IPv4"},
+        {"--port 53,probe=payload,send=00,to=fe80::1%eth0", "--port 53", "to must be pod, loopback or an IPv4"},
+        {"--port 53,probe=payload,send=00,to=[::1]", "--port 53", "to must be pod, loopback or an IPv4"},
+        {"--port 53,probe=payload,send=00,to=1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb", "--port 53",
+         "to must be pod, loopback or an IPv4"},
+        {"--port 53,probe=payload,send=00,interval=249ms", "--port 53", "interval must be at least 250ms"},
+        {"--port 53,timeout=1001ms", "--port 53", "timeout must not be longer than interval"},
+        {"--port 53,timeout=2s,interval=1s", "--port 53", "timeout must not be longer than interval"},
+        {"--port 53,timeout=0s", "--port 53", "timeout must be a duration"},
+        {"--port 53,tcp=0", "--port 53", "tcp must be a port number from 1 to 65535"},
+        {"--port 53,tcp=53", "--port 53", "tcp must be another port"},
+        {"--port 53,tcp=80,udp=53", "--port 53", "udp and tcp exclude each other"},
+        {"--port 53,tcp=80,probe=payload,send=00", "--port 53", "tcp does not go with probe=payload"},
+        {"--port 53,send=00,send=01", "--port 53", "send is given twice"},
+        {"--port 53,to=pod,to=pod", "--port 53", "to is given twice"},
         {"--port 53,queue=", "--port 53", "queue must be off, warn or fail, not ''"},
         {"--port 53,queue=failing", "--port 53", "queue must be off, warn or fail, not 'failing'"},
         {"--port 53,interval=49ms", "--port 53", duration},
@@ -326,15 +430,17 @@ static void foreign_bytes_stay_on_one_short_line(void) {
     struct text text = {0};
     char foreign[300];
     memset(foreign, '\n', sizeof foreign);
-    text_add_foreign(&text, foreign, sizeof foreign);
+    text_add_foreign(&text, (struct slice){foreign, sizeof foreign});
     CHECK(text.length == 83 && !memchr(text.bytes, '\n', text.length), "%zu", text.length);
     for (int i = 0; i < 20; i++)
-        text_add_foreign(&text, foreign, sizeof foreign);
+        text_add_foreign(&text, (struct slice){foreign, sizeof foreign});
     CHECK(text.length == sizeof text.bytes - 1, "%zu", text.length);
 }
 
 int main(void) {
-    good_command_lines_are_read();
+    good_options_are_read();
+    datagrams_of_1232_bytes_fit_and_no_more();
+    a_reply_must_begin_with_what_is_expected();
     actions_are_told_apart();
     bad_command_lines_are_refused_by_name();
     sixty_four_ports_fit_and_no_more();

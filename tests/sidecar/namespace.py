@@ -16,6 +16,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -73,10 +74,24 @@ def add_address(address: str) -> None:
     if ":" in address:
         packed = socket.inet_pton(socket.AF_INET6, address)
         interface(socket.AF_INET6, SIOCSIFADDR, packed + struct.pack("Ii", 128, socket.if_nametoindex("lo")))
+        await_address(address)
         return
     name = f"lo:{address.rsplit('.', 1)[1]}".encode()
     packed = struct.pack("H2x4s8x", socket.AF_INET, socket.inet_aton(address))
     interface(socket.AF_INET, SIOCSIFADDR, struct.pack("16s16s", name, packed))
+
+
+def await_address(address: str) -> None:
+    """The kernel makes an IPv6 address ready in the background."""
+    deadline = time.monotonic() + 5
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        while True:
+            try:
+                return probe.bind((address, 0))
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.005)
 
 
 def open_socket(kind: str, family: int, bind: Sequence[Any] | None, options: Sequence[Sequence[int]]) -> int:

@@ -46,7 +46,7 @@ class Pod:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._sidecars = 0
+        self._spawned = 0
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         script = [sys.executable, "-IS", str(Path(__file__).with_name("namespace.py")), str(theirs.fileno())]
         self._process = subprocess.Popen(
@@ -135,16 +135,26 @@ class Pod:
         log: Path | None = None,
         descriptors: int | None = None,
         denials: Sequence[str] = (),
-    ) -> Sidecar:
+    ) -> Process:
         """The program as a sidecar with these `--port` values, without capabilities."""
-        self._sidecars += 1
-        log = log or self._directory / f"sidecar-{self._sidecars}.log"
         command = [str(PROGRAM), *(word for port in ports for word in ("--port", port))]
-        return Sidecar(self, self.ask("spawn", command, str(log), descriptors, list(denials)), log)
+        return self.spawn(command, log=log, descriptors=descriptors, denials=denials)
+
+    def spawn(
+        self,
+        command: Sequence[str],
+        log: Path | None = None,
+        descriptors: int | None = None,
+        denials: Sequence[str] = (),
+    ) -> Process:
+        """Another program of the pod, without capabilities too."""
+        self._spawned += 1
+        log = log or self._directory / f"process-{self._spawned}.log"
+        return Process(self, self.ask("spawn", list(command), str(log), descriptors, list(denials)), log)
 
 
-class Sidecar:
-    """A running sidecar."""
+class Process:
+    """A running program of the pod, most often a sidecar."""
 
     def __init__(self, pod: Pod, pid: int, log: Path) -> None:
         self._pod = pod

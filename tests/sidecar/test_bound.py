@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from tests.sidecar.pod import IPV4, IPV6, QUICK, Pod, Sidecar, until
+from tests.sidecar.pod import IPV4, IPV6, QUICK, Pod, Process, until
 
 pytestmark = pytest.mark.sidecar
 
@@ -22,7 +22,7 @@ def samples_pass(pod: Pod) -> None:
     until(lambda: not pod.is_open(WITNESS), "the witness red")
 
 
-def states(sidecar: Sidecar, port: int) -> list[str]:
+def states(sidecar: Process, port: int) -> list[str]:
     """The colours that the port has had."""
     return [line.split()[1] for line in sidecar.log().splitlines() if line.startswith(f"{port} ")]
 
