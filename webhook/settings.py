@@ -244,7 +244,7 @@ def load(flags: Mapping[str, str], environ: Mapping[str, str], config: Path | No
     Raises:
         SettingsError: with every fault of every source.
     """
-    merged = _read(config) if config else {}
+    merged: dict[object, Any] = _read(config) if config else {}
     for name in names():
         written = environ.get(name.variable)
         if written is not None and not SERVICE_LINK.match(written):
@@ -267,7 +267,7 @@ def load(flags: Mapping[str, str], environ: Mapping[str, str], config: Path | No
     return settings
 
 
-def _read(config: Path) -> dict[str, Any]:
+def _read(config: Path) -> dict[object, Any]:
     import yaml  # where there is a file to read
 
     try:
@@ -283,7 +283,7 @@ def _read(config: Path) -> dict[str, Any]:
     return read
 
 
-def _put(merged: dict[str, Any], path: tuple[str, ...], value: str) -> None:
+def _put(merged: dict[object, Any], path: tuple[str, ...], value: str) -> None:
     *above, last = path
     for step in above:
         inner = merged.get(step)
