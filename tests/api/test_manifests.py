@@ -16,6 +16,8 @@ pytestmark = pytest.mark.cluster
 EXAMPLES = Path(__file__).parents[2] / "docs/examples"
 GAME = str(EXAMPLES / "game-server.yaml")
 REJECTED = str(EXAMPLES / "rejected.yaml")
+README = (Path(__file__).parents[2] / "README.md").read_text()
+IN_THE_README = README.partition("(docs/examples/rejected.yaml):\n\n```text\n")[2].partition("\n```")[0]
 SCHEME = "service.beta.kubernetes.io/aws-load-balancer-scheme"
 OURS = {
     "service.beta.kubernetes.io/aws-load-balancer-attributes": "load_balancing.cross_zone.enabled=true",
@@ -89,6 +91,8 @@ def test_a_bad_manifest_is_refused_with_code_field_and_fix(
 ) -> None:
     done = cluster.kubectl("apply", "-n", namespace(), "-f", REJECTED, check=False)
     assert done.returncode == 1
+    assert IN_THE_README
+    assert IN_THE_README in done.stderr
     for said in (
         "UDPLB403",
         UDP_CHECK,
