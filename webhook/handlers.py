@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from webhook.policy.raw import MalformedObject, Raw
 from webhook.policy.service import decision as services
 from webhook.policy.service.demand import Demand, LookupFailed
 from webhook.policy.service.objects import Service
+from webhook.policy.service.sight import NOTHING, Sight
 
 AUDIT = "audit"
 NOT_ENABLED = "namespace_not_enabled"
@@ -54,6 +55,11 @@ class DemandLister(Protocol):
 class LiveDemandLister(Protocol):
     async def live_demands(self, namespace: str, labels: Mapping[str, str]) -> Sequence[Demand]:
         """The same, asked of the API server now. Raises LookupFailed."""
+
+
+class PodLister(Protocol):
+    async def pods(self, namespace: str, selector: Mapping[str, str]) -> Sight:
+        """The pods that run behind a selector, as far as they can be seen now."""
 
 
 class Decide(Protocol):
@@ -177,36 +183,46 @@ class WorkloadPreviewer:
         return pods.preview(request.kind, raw, old, namespace, demands, cluster, request.dry_run)
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceDecider:
-    """Asks one of the policy's two answers about a Service, among the namespace's others."""
+class ServiceMutator:
+    """Sets or puts back what a Service needs, among the namespace's others."""
 
-    judge: Callable[
-        [Mapping[str, Any], Mapping[str, Any] | None, Namespace, Sequence[Service], Cluster], Decision
-    ]
-    services: ServiceLister
+    def __init__(self, services: ServiceLister) -> None:
+        self._services = services
 
     async def __call__(self, request: AdmissionRequest, namespace: Namespace, cluster: Cluster) -> Decision:
-        siblings = self.services.services(namespace.name)
-        return self.judge(request.object, _old(request), namespace, siblings, cluster)
+        siblings = self._services.services(namespace.name)
+        return services.mutate(request.object, _old(request), namespace, siblings, cluster)
+
+
+class ServiceValidator:
+    """Judges a Service as all other webhooks left it, with the pods that run behind it in sight."""
+
+    def __init__(self, services: ServiceLister, pods: PodLister) -> None:
+        self._services = services
+        self._pods = pods
+
+    async def __call__(self, request: AdmissionRequest, namespace: Namespace, cluster: Cluster) -> Decision:
+        raw, old = request.object, _old(request)
+        selector = services.selector_in_question(raw, old, namespace, cluster)
+        pods = await self._pods.pods(namespace.name, selector) if selector else NOTHING
+        siblings = self._services.services(namespace.name)
+        return services.validate(raw, old, namespace, siblings, cluster, pods)
 
 
 def _old(request: AdmissionRequest) -> Any:
     return request.old_object if request.operation == "UPDATE" else None
 
 
-class ServiceCache(ServiceLister, DemandLister, LiveDemandLister, Protocol):
-    """What the five handlers together ask of the Services."""
+class Lookups(ServiceLister, DemandLister, LiveDemandLister, PodLister, Protocol):
+    """What the five handlers together ask of the cluster's objects."""
 
 
-def handlers(
-    cache: ServiceCache, namespaces: NamespaceGetter, cluster: ClusterGetter
-) -> Mapping[str, Handler]:
+def handlers(cache: Lookups, namespaces: NamespaceGetter, cluster: ClusterGetter) -> Mapping[str, Handler]:
     """The handler of each path."""
     rows: dict[str, tuple[frozenset[tuple[str, str]], frozenset[str], Decide]] = {
         "/mutate/pods": (POD, CREATE, PodMutator(cache, cache)),
-        "/mutate/services": (SERVICE, CREATE_UPDATE, ServiceDecider(services.mutate, cache)),
-        "/validate/services": (SERVICE, CREATE_UPDATE, ServiceDecider(services.validate, cache)),
+        "/mutate/services": (SERVICE, CREATE_UPDATE, ServiceMutator(cache)),
+        "/validate/services": (SERVICE, CREATE_UPDATE, ServiceValidator(cache, cache)),
         "/validate/pods": (POD, CREATE, PodValidator()),
         "/validate/workloads": (WORKLOADS, CREATE_UPDATE, WorkloadPreviewer(cache)),
     }

@@ -20,7 +20,7 @@ from fastapi import FastAPI
 from certs.files import CertificateFiles, Refused, Swapped, Unusable
 from webhook import __version__, logs
 from webhook.app import Gate, review_app
-from webhook.handlers import NamespaceGetter, ServiceCache, handlers
+from webhook.handlers import Lookups, NamespaceGetter, handlers
 from webhook.metrics import Metrics
 from webhook.ops import ops_app
 from webhook.policy.cluster import Cluster
@@ -40,7 +40,7 @@ class CannotStart(Exception):
     """What the operator must change first, in one line."""
 
 
-class Cache(ServiceCache, NamespaceGetter, Protocol):
+class Cache(Lookups, NamespaceGetter, Protocol):
     """What is known of the cluster; it starts at once, answers when it is synced, and never gives up."""
 
     def cluster(self) -> Cluster:

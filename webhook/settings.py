@@ -126,6 +126,12 @@ class Lbc(_Group):
     feature_gates: dict[str, bool] = Field(default={}, description="LBC's --feature-gates.")
 
 
+class Rbac(_Group):
+    list_pods: bool = Field(
+        default=True, description="Look at the pods that a Service selects, for advice only."
+    )
+
+
 class Injection(_Group):
     trigger: Trigger = Field(
         default=Trigger.DECLARED_OR_SERVICE, description="What makes a pod get a sidecar."
@@ -177,6 +183,7 @@ class Settings(_Group):
     rule_severity: dict[RuleCode, RuleSeverity] = Field(default={}, description="Severity by rule code.")
     lbc: Lbc = Lbc()
     injection: Injection = Injection()
+    rbac: Rbac = Rbac()
     ip_family: Literal["detect", "IPv4", "IPv6"] = Field(
         default="detect", description="The cluster's default family."
     )
@@ -202,6 +209,7 @@ class Settings(_Group):
             cross_zone=self.cross_zone,
             ipv6=self.ip_family == "IPv6",
             trigger=self.injection.trigger,
+            sees_pods=self.rbac.list_pods,
             severities=self.rule_severity,
             version=__version__,
         )

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.lab.owners import AUTO_MODE, LBC, add_owner, remove_owner
 from webhook.kube.cache import ClusterCache
 from webhook.policy.cluster import Cluster, LimitRange, Owner, Sidecar
 from webhook.policy.service.demand import LookupFailed
+from webhook.policy.service.sight import PodInSight
 
 pytestmark = pytest.mark.cluster
 
@@ -24,10 +26,11 @@ CONFIGURED = Cluster(sidecar=Sidecar("udp-healthcheck:test"))
 OPTED_IN = {"udplb/inject": "enabled"}
 ECHO = {"app": "echo"}
 READER = "system:serviceaccount:udplb-system:udplb"
-RULES = [
+WITHOUT_PODS = [
     {"apiGroups": [""], "resources": ["services"], "verbs": ["get", "list", "watch"]},
     {"apiGroups": [""], "resources": ["namespaces", "limitranges"], "verbs": ["list", "watch"]},
 ]
+RULES = [*WITHOUT_PODS, {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +186,84 @@ def test_the_live_list_knows_a_service_at_once(plane: ControlPlane, reader: Path
             assert await cache.live_demands(namespace, {"app": "other"}) == []
             assert value(cache, "udplb_live_lists_total", result="found") == 2
             assert value(cache, "udplb_live_lists_total", result="empty") == 1
+
+    asyncio.run(test())
+
+
+def run_pod(plane: ControlPlane, namespace: str, name: str, **metadata: Any) -> None:
+    body = {
+        "metadata": {"name": name, **metadata},
+        "spec": {
+            "containers": [
+                {
+                    "name": "game",
+                    "image": "game",
+                    "ports": [{"name": "game", "containerPort": 5555, "protocol": "UDP"}],
+                }
+            ]
+        },
+    }
+    answer = plane.request("POST", f"/api/v1/namespaces/{namespace}/pods", body)
+    assert answer.status == 201, answer.body
+
+
+def owned_by(uid: str) -> list[dict[str, Any]]:
+    owner = {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "name": "echo-5d9f",
+        "uid": uid,
+        "controller": True,
+    }
+    return [owner]
+
+
+def test_the_pods_behind_a_selector_are_in_sight(plane: ControlPlane, reader: Path) -> None:
+    namespace = plane.namespace("sight", OPTED_IN)
+    labels = {**ECHO, "pod-template-hash": "5d9f"}
+    for number in range(3):
+        run_pod(plane, namespace, f"echo-{number}", labels=labels, ownerReferences=owned_by(f"u{number}"))
+    run_pod(plane, namespace, "other", labels={"app": "other"})
+    expected = PodInSight("deployment/echo", frozenset(labels.items()), frozenset({("UDP", "game", 5555)}))
+
+    async def test() -> None:
+        configured = replace(CONFIGURED, sees_pods=True)
+        async with started(reader, configured, pod_seconds=SECONDS) as cache:
+            await until(lambda: not cache.unready, "sync")
+            await until(lambda: bool(cache.namespace(namespace).labels), "namespace")
+            assert await cache.pods(namespace, ECHO) == {expected: 3}
+            assert await cache.pods(namespace, {"app": "nobody's"}) == {}
+            assert await cache.pods("../pods", ECHO) == {}
+            assert value(cache, "udplb_pod_lists_total", result="found") == 1
+        async with started(reader, pod_seconds=SECONDS) as blind:
+            await until(lambda: not blind.unready, "sync")
+            assert await blind.pods(namespace, ECHO) == {}
+            assert value(blind, "udplb_pod_lists_total", result="found") == 0
+
+    asyncio.run(test())
+
+
+def test_without_the_right_to_list_pods_none_is_in_sight(plane: ControlPlane) -> None:
+    namespace = plane.namespace("no-right", OPTED_IN)
+    run_pod(plane, namespace, "echo", labels=ECHO)
+    blind = "system:serviceaccount:udplb-system:blind"
+    kind, group = {"name": "udplb-blind"}, "/apis/rbac.authorization.k8s.io/v1"
+    plane.request("POST", f"{group}/clusterroles", {"metadata": kind, "rules": WITHOUT_PODS})
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", **kind}
+    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": blind}
+    plane.request(
+        "POST",
+        f"{group}/clusterrolebindings",
+        {"metadata": kind, "roleRef": reference, "subjects": [subject]},
+    )
+
+    async def test() -> None:
+        configured = replace(CONFIGURED, sees_pods=True)
+        async with started(plane.kubeconfig_for(blind), configured, pod_seconds=SECONDS) as cache:
+            await until(lambda: not cache.unready, "sync")
+            await until(lambda: bool(cache.namespace(namespace).labels), "namespace")
+            assert await cache.pods(namespace, ECHO) == {}
+            assert value(cache, "udplb_pod_lists_total", result="lookup_failed") == 1
 
     asyncio.run(test())
 

@@ -474,6 +474,14 @@ def test_the_program_takes_the_settings_file_and_its_values_are_the_programs_def
     assert load(mounted, environ={}, config=file) == defaults
 
 
+def test_a_program_that_may_not_list_pods_does_not_try() -> None:
+    manifests = rendered(*SERVICE_MODE, "--set=rbac.listPods=false")
+    assert settings_of(manifests)["rbac"] == {"listPods": False}
+    assert "pods" not in {
+        name for rule in only(manifests, "ClusterRole")["rules"] for name in rule["resources"]
+    }
+
+
 def test_changed_settings_roll_the_webhook_pods() -> None:
     def checksum(*flags: str) -> str:
         template = only(rendered(*SERVICE_MODE, *flags), "Deployment")["spec"]["template"]

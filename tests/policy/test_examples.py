@@ -20,6 +20,7 @@ from webhook.policy.pod.examples import EXAMPLES as POD_EXAMPLES
 from webhook.policy.pod.examples import UNILLUSTRATED
 from webhook.policy.pod.rules import RULES as POD_RULES
 from webhook.policy.pod.rules import SKIPS, SkipReason
+from webhook.policy.pod.sight import in_sight
 from webhook.policy.raw import MalformedObject
 from webhook.policy.service import decision as services
 from webhook.policy.service.demand import Demand, demand
@@ -40,13 +41,14 @@ SERVICE: dict[str, Any] = {
         "ports": [{"name": "game", "port": 7777, "protocol": "UDP", "targetPort": 7777}],
     },
 }
-OTHER = parse_service(
-    {
-        "metadata": {"name": "other"},
-        "spec": {"type": "LoadBalancer", "ports": [{"port": 53, "protocol": "UDP"}]},
+OTHER: dict[str, Any] = {
+    "metadata": {"name": "other", "annotations": {keys.aws("nlb-target-type"): "ip"}},
+    "spec": {
+        "type": "LoadBalancer",
+        "selector": {"app": "other"},
+        "ports": [{"port": 53, "protocol": "UDP"}],
     },
-    "games",
-)
+}
 POD: dict[str, Any] = {
     "apiVersion": "v1",
     "kind": "Pod",
@@ -85,15 +87,23 @@ def edited(raw: dict[str, Any], decision: Decision) -> dict[str, Any]:
 
 def judge_service(example: Example, fragment: Fragment) -> Decision:
     cluster = replace(LBC, **example.cluster)
+    beside = (parse_service(with_fragment(OTHER, example.beside or {}), "games"),)
     if example.old is not None:
         old = with_fragment(with_fragment(SERVICE, LIVE), example.old)
         if "loadBalancerClass" in old["spec"]:
-            old = edited(old, services.mutate(old, None, GAMES, (OTHER,), cluster))
-        return services.mutate(with_fragment(old, fragment), old, GAMES, (OTHER,), cluster)
+            old = edited(old, services.mutate(old, None, GAMES, beside, cluster))
+        return services.mutate(with_fragment(old, fragment), old, GAMES, beside, cluster)
     if example.final:
-        admitted = edited(SERVICE, services.mutate(SERVICE, None, GAMES, (OTHER,), cluster))
-        return services.validate(with_fragment(admitted, fragment), None, GAMES, (OTHER,), cluster)
-    return services.mutate(with_fragment(SERVICE, fragment), None, GAMES, (OTHER,), cluster)
+        admitted = edited(SERVICE, services.mutate(SERVICE, None, GAMES, beside, cluster))
+        return services.validate(with_fragment(admitted, fragment), None, GAMES, beside, cluster)
+    raw = with_fragment(SERVICE, fragment)
+    made = services.mutate(raw, None, GAMES, beside, cluster)
+    if example.pod is None:
+        return made
+    seen = in_sight(with_fragment(POD, example.pod))
+    assert seen is not None
+    selected = raw["spec"]["selector"].items() <= example.pod["metadata"]["labels"].items()
+    return services.validate(edited(raw, made), None, GAMES, beside, cluster, {seen: 3} if selected else {})
 
 
 def codes(decision: Decision) -> set[str]:

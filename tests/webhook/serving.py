@@ -23,6 +23,7 @@ from webhook import server, settings
 from webhook.policy.cluster import Cluster, Namespace, Owner, Sidecar
 from webhook.policy.service.demand import Demand
 from webhook.policy.service.objects import Service
+from webhook.policy.service.sight import PodInSight, Sight
 
 SECONDS = 20.0
 ECHO = Demand("echo", {"app": "echo"}, probed=(5555,), udp=True)
@@ -39,6 +40,7 @@ class FewServices:
     unready: str = ""
     owner_source: str = "detected"
     asked_live: list[str] = field(default_factory=list)
+    asked_pods: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
 
     async def start(self) -> None: ...
 
@@ -66,6 +68,10 @@ class FewServices:
         if isinstance(self.live, Exception):
             raise self.live
         return self.live
+
+    async def pods(self, namespace: str, selector: Mapping[str, str]) -> Sight:
+        self.asked_pods.append((namespace, selector))
+        return {PodInSight("deployment/echo", frozenset(selector.items())): 3}
 
 
 def free_port() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from tests.webhook.reviews import deployment, pod, review, service
 from tests.webhook.serving import ECHO, FewServices
 from webhook.admission import AdmissionRequest, Answer, MalformedReview, decode_review
-from webhook.handlers import Handler, ServiceDecider, handlers, in_audit
+from webhook.handlers import Handler, handlers, in_audit
 from webhook.policy.cluster import Cluster, Namespace, Owner, Sidecar
 from webhook.policy.finding import Decision, Edit, Finding, Severity
 from webhook.policy.service.demand import Demand, LookupFailed
@@ -88,20 +88,37 @@ def test_what_a_review_always_holds_must_be_there(fields: dict[str, Any]) -> Non
 
 
 def test_the_policy_gets_the_old_object_on_update_only() -> None:
-    seen: list[object] = []
+    deleted = {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    for path in ("/mutate/services", "/validate/services"):
+        asked = [review(service(), "Service", verb, oldObject=deleted) for verb in ("CREATE", "UPDATE")]
+        assert [answer(FewServices(), path, one).reason for one in asked] == ["", "deleting"]
 
-    def judge(
-        _raw: object, old: object, _space: object, _siblings: Sequence[object], _cluster: object
-    ) -> Decision:
-        seen.append(old)
-        return Decision()
 
-    decider = ServiceDecider(judge, FewServices())
-    for operation in ("CREATE", "UPDATE"):
-        asked = review(service(), "Service", operation, oldObject={"old": True})
-        request = decode_review(json.dumps(asked).encode())
-        asyncio.run(decider(request, Namespace("games"), FewServices().cluster()))
-    assert seen == [None, {"old": True}]
+def test_the_validating_webhook_looks_at_the_pods_behind_a_service() -> None:
+    cache = FewServices()
+    raw = service(**{"service.beta.kubernetes.io/aws-load-balancer-nlb-target-type": "ip"})
+    raw["spec"]["loadBalancerClass"] = "service.k8s.aws/nlb"
+    warnings = answer(cache, "/validate/services", review(raw, "Service")).response["warnings"]
+    assert any("of 3 pods in sight 3 have no sidecar (deployment/echo)" in warning for warning in warnings)
+    assert cache.asked_pods == [("games", {"app": "echo"})]
+
+
+@pytest.mark.parametrize(
+    ("path", "spec"),
+    [
+        ("/mutate/services", {}),
+        ("/validate/services", {"type": "ClusterIP"}),
+        ("/validate/services", {"loadBalancerClass": "example.com/lb"}),
+        ("/validate/services", {"selector": {}}),
+    ],
+    ids=["mutating", "no load balancer", "foreign", "no selector"],
+)
+def test_no_pods_are_looked_at_where_nothing_could_be_said(path: str, spec: dict[str, Any]) -> None:
+    cache = FewServices()
+    raw = service()
+    raw["spec"] |= spec
+    answer(cache, path, review(raw, "Service"))
+    assert cache.asked_pods == []
 
 
 def test_edits_are_a_patch_and_warnings_go_along() -> None:

@@ -62,6 +62,7 @@ autoMode: {tcpUdp: allow}
 ruleSeverity: {UDPLB202: warn}
 lbc: {loadBalancerClass: example.com/nlb, defaultTargetType: ip, featureGates: {NLBSecurityGroup: false}}
 injection: {trigger: service}
+rbac: {listPods: false}
 ipFamily: IPv6
 sidecar:
   image: registry.example/udp-healthcheck@sha256:01
@@ -80,13 +81,14 @@ sidecar:
     assert (cluster.lbc_class, cluster.default_target_type) == ("example.com/nlb", "ip")
     assert cluster.feature_gates == {"NLBSecurityGroup": False}
     assert cluster.trigger is Trigger.SERVICE
+    assert not cluster.sees_pods
     assert (cluster.sidecar.pull_secrets, cluster.sidecar.uid) == (("one", "two"), 1000)
     assert (cluster.sidecar.requests, cluster.sidecar.limits) == ({"cpu": "1"}, {"cpu": "2"})
 
 
 def test_without_settings_the_image_is_that_of_this_version() -> None:
     cluster = load().cluster()
-    assert (cluster.owner, cluster.ipv6) == (None, False)
+    assert (cluster.owner, cluster.ipv6, cluster.sees_pods) == (None, False, True)
     assert cluster.sidecar.image == f"udp-healthcheck:{cluster.version}"
 
 

@@ -23,6 +23,7 @@ from webhook.kube.discovery import Discovered, discover
 from webhook.kube.informer import Informer
 from webhook.kube.live import EMPTY, FAILED, FOUND, LIMITED, LiveLists
 from webhook.kube.namespaces import LIMIT_RANGES, NAMESPACES, LimitRangeStore, NamespaceStore
+from webhook.kube.pods import PodLists
 from webhook.kube.services import (
     QUERY,
     SERVICES,
@@ -37,11 +38,14 @@ from webhook.policy.cluster import Cluster, Namespace
 from webhook.policy.raw import MalformedObject
 from webhook.policy.service.demand import Demand, demand
 from webhook.policy.service.objects import Service
+from webhook.policy.service.sight import NOTHING, Sight
 
 __all__ = ["ClusterCache", "NoCluster"]
 
 LIVE_SECONDS = 1.0
 """Well inside the webhook's timeout of 5 s."""
+POD_SECONDS = 0.5
+"""For advice alone: nobody waits longer for it."""
 LIVE_RATE = 5.0
 LIVE_BURST = 20
 LIVE_THREADS = 4
@@ -62,6 +66,7 @@ class ClusterCache:
         detect_owner: bool = True,
         detect_family: bool = True,
         live_seconds: float = LIVE_SECONDS,
+        pod_seconds: float = POD_SECONDS,
     ) -> None:
         """Reads credentials, asks nobody yet. Raises NoCluster."""
         self._client = ApiClient(configuration(kubeconfig))
@@ -83,6 +88,8 @@ class ClusterCache:
         self._live_seconds = live_seconds
         bucket = TokenBucket(LIVE_RATE, LIVE_BURST, time.monotonic)
         self._live = LiveLists(self._list_live, bucket, live_seconds)
+        pace = TokenBucket(LIVE_RATE, LIVE_BURST, time.monotonic)
+        self._pods = PodLists(self._client, pace, pod_seconds)
 
     async def start(self) -> None:
         for informer in self._informers:
@@ -93,6 +100,7 @@ class ClusterCache:
             informer.stop()
         self._client.close()
         await self._live.stop()
+        self._pods.stop()
         self._threads.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self._join)
 
@@ -126,12 +134,17 @@ class ClusterCache:
         """Name, help, labels and value of what metrics show of the cache."""
         age, restarts = "Since the API server was heard of.", "Watches that broke and were begun again."
         asked, results = "Reviews that asked for a live list.", self._live.results
+        looked, sights = "Reviews of Services that asked for the pods behind them.", self._pods.results
         return (
             ("udplb_cache_services", "Load balancers cached.", {}, lambda: len(self._services)),
             ("udplb_cache_age_seconds", age, {}, lambda: self.age),
             ("udplb_watch_restarts_total", restarts, {}, lambda: self.restarts),
             *(
                 ("udplb_live_lists_total", asked, {"result": result}, partial(results.__getitem__, result))
+                for result in RESULTS
+            ),
+            *(
+                ("udplb_pod_lists_total", looked, {"result": result}, partial(sights.__getitem__, result))
                 for result in RESULTS
             ),
         )
@@ -163,9 +176,19 @@ class ClusterCache:
         Raises:
             LookupFailed: no answer in time, or too many questions.
         """
-        if (self._namespaces.labels(namespace) or {}).get(keys.INJECT) not in keys.MODES:
+        if not self._opted_in(namespace):
             return self.demands(namespace, labels)
         return self._demands(await self._live.list(namespace), labels)
+
+    async def pods(self, namespace: str, selector: Mapping[str, str]) -> Sight:
+        """The pods behind a selector, asked of the API server now; nothing where we may not, or cannot in time."""
+        if not (self._configured.sees_pods and self._opted_in(namespace)):
+            return NOTHING
+        return await self._pods.select(namespace, selector)
+
+    def _opted_in(self, namespace: str) -> bool:
+        """Whether the namespace is known to have: a name out of a forged review becomes no path."""
+        return (self._namespaces.labels(namespace) or {}).get(keys.INJECT) in keys.MODES
 
     def _demands(self, services: NamespaceServices, labels: Mapping[str, str] | None) -> Sequence[Demand]:
         members = services.all() if labels is None else services.selecting(labels)

@@ -118,9 +118,10 @@ class ApiClient:
         query: Mapping[str, str] | None = None,
         accept: str = JSON,
         seconds: float = REQUEST_SECONDS,
+        page_size: int = PAGE_SIZE,
     ) -> Iterator[Page]:
         """The pages of a collection as it is now; `seconds` bound all of them together. Raises ApiError."""
-        ends, asked = self._clock() + seconds, {**(query or {}), "limit": str(PAGE_SIZE)}
+        ends, asked = self._clock() + seconds, {**(query or {}), "limit": str(page_size)}
         while True:
             answer = self._get(path, asked, accept, ends)
             metadata, items = answer.get("metadata", {}), answer.get("items")

@@ -144,6 +144,10 @@ def parts(example: Example) -> Iterator[tuple[str, str]]:
         yield "Another webhook changes what udplb had set.", ""
     if example.service:
         yield "The Service:", as_yaml(example.service)
+    if example.beside:
+        yield "Another Service of the namespace:", as_yaml(example.beside)
+    if example.pod:
+        yield "A pod that runs behind it:", as_yaml(example.pod)
     if example.old:
         yield "In the cluster, live:", as_yaml(example.old)
     kind = "" if example.kind == "Service" else f" ({example.kind})"

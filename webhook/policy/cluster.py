@@ -55,6 +55,8 @@ class Cluster:
     cross_zone: bool = True
     ipv6: bool = False
     trigger: Trigger = Trigger.DECLARED_OR_SERVICE
+    sees_pods: bool = False
+    """The validating webhook looks at the pods behind a Service, for advice."""
     severities: Mapping[str, Severity] = field(default_factory=dict)
     version: str = ""
 

@@ -34,6 +34,10 @@ class Example:
     """The object in the cluster, of which the others are updates."""
     service: Fragment | None = None
     """The Service that selects the pod."""
+    pod: Fragment | None = None
+    """A pod that runs behind the Service, all of its kind."""
+    beside: Fragment | None = None
+    """The other Service of the namespace."""
     cluster: Mapping[str, Any] = field(default_factory=dict)
     """What differs from a cluster that LBC serves, by the names of Cluster."""
     final: bool = False

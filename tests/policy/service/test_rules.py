@@ -24,11 +24,21 @@ from webhook.policy.service import decision
 from webhook.policy.service.objects import parse_service
 from webhook.policy.service.rules import RULES
 
-OTHER = parse_service(service({}, DNS_UDP, metadata={"name": "other"}))
 ACTION = "service.beta.kubernetes.io/actions.UDP-7777"
+CLASS: dict[str, Any] = {"loadBalancerClass": "service.k8s.aws/nlb"}
+ARENA = {"app": "arena"}
 RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
 MERGE = {"enable-tcp-udp-listener": "true"}
 INSTANCE = {"nlb-target-type": "instance"}
+OTHER = parse_service(
+    service(
+        {"name": "taken", "nlb-target-type": "ip"},
+        DNS_UDP,
+        metadata={"name": "other"},
+        **CLASS,
+        selector=ARENA,
+    )
+)
 GROUP = "target-group-attributes"
 ENDS = "target_health_state.unhealthy.connection_termination.enabled"
 DRAINS = "target_health_state.unhealthy.draining_interval_seconds"
@@ -121,6 +131,7 @@ REJECTED: list[tuple[str, dict[str, Any]]] = [
     ("UDPLB611", service({"scheme": "public"})),
     ("UDPLB612", service({"name": "n" * 33})),
     ("UDPLB615", service({"eip-allocations": "eipalloc-1"})),
+    ("UDPLB614", service({"name": "taken"})),
     ("UDPLB616", service({"scheme": "internet-facing", "eip-allocations": "a,b", "subnets": "s"})),
     ("UDPLB617", service({"scheme": "internet-facing", "private-ipv4-addresses": "10.0.0.1"})),
     ("UDPLB617", service({"private-ipv4-addresses": "nonsense"})),
@@ -166,6 +177,10 @@ WARNED: list[tuple[str, dict[str, Any]]] = [
     ("UDPLB209", service(selector=None)),
     ("UDPLB303", service({}, DNS_UDP, DNS_TCP | {"targetPort": "dns-tcp"})),
     ("UDPLB341", service({}, DNS_UDP, DNS_TCP)),
+    (
+        "UDPLB355",
+        action('{"type":"forward","forwardConfig":{"targetGroups":[{"serviceName":"far","servicePort":1}]}}'),
+    ),
     ("UDPLB408", service({"healthcheck-port": "8080"})),
     ("UDPLB409", service({"healthcheck-port": "7777"}, GAME, DNS_UDP)),
     ("UDPLB411", service({"targettype": "ip"})),
@@ -191,6 +206,7 @@ OTHER_CLUSTERS: list[tuple[str, Severity, dict[str, Any], Cluster]] = [
     ),
     ("UDPLB206", Severity.REJECT, service(), replace(LBC, feature_gates={"EnableIPTargetType": False})),
     ("UDPLB301", Severity.REJECT, service({}, DNS_UDP, DNS_TCP), AUTO_MODE),
+    ("UDPLB909", Severity.WARN, service(selector=ARENA | {"tier": "lobby"}), LBC),
     ("UDPLB690", Severity.WARN, service(), replace(LBC, ipv6=True)),
 ]
 
@@ -222,10 +238,13 @@ CLEAN: list[tuple[str, dict[str, Any]]] = [
     ("QUIC", service({"quic-enabled-ports": "7777"})),
     ("a listener's attributes", service({"listener-attributes.TCP-80": "tcp.idle_timeout.seconds=60"}, GAME, WEB)),
     ("a short tcp interval", service({"healthcheck-interval": "6"})),
+    ("a name of its own", service({"name": "free"})),
     ("weighted to a Service in sight", action('{"type":"forward","forwardConfig":{"targetGroups":[{"serviceName":"other","servicePort":53}]}}')),
-    ("weighted to one out of sight", action('{"type":"forward","forwardConfig":{"targetGroups":[{"serviceName":"far","servicePort":1}]}}')),
     ("weighted to a port that is not there", action('{"type":"forward","forwardConfig":{"targetGroups":[{"serviceName":"other","servicePort":1}]}}')),
 ]  # fmt: skip
+
+
+SEEN = {"UDPLB325", "UDPLB402"}  # test_sight
 
 
 def create(raw: dict[str, Any], cluster: Cluster = LBC) -> Decision:
@@ -284,7 +303,7 @@ def test_what_the_mutating_webhook_made_satisfies_the_validating_one(raw: dict[s
 def test_every_rule_has_a_row() -> None:
     tested = {row[0] for table in (REJECTED, WARNED, OTHER_CLUSTERS, FINAL) for row in table}
     changes = {rule.code for rule in RULES if rule.code.startswith("UDPLB8")}  # test_transitions
-    assert {rule.code for rule in RULES} == tested | changes | {"UDPLB142"}
+    assert {rule.code for rule in RULES} == tested | changes | {"UDPLB142"} | SEEN
 
 
 def test_codes_are_used_once() -> None:

@@ -27,7 +27,7 @@ from webhook.patch import apply, operations
 from webhook.policy import keys
 from webhook.policy.finding import Decision, Severity
 from webhook.policy.service import decision
-from webhook.policy.service.rules import live_changes, transitions
+from webhook.policy.service.rules import immutable, live_changes, transitions
 
 REJECT, WARN = Severity.REJECT, Severity.WARN
 FINALIZER = {"finalizers": [keys.LBC_FINALIZER]}
@@ -182,7 +182,7 @@ def test_what_was_never_built_may_change(row: Row) -> None:
 
 
 def test_every_rule_about_changes_has_a_row() -> None:
-    rules = {rule.code for rule in (*transitions.RULES, *live_changes.RULES)}
+    rules = {rule.code for rule in (*transitions.RULES, *immutable.RULES, *live_changes.RULES)}
     assert rules <= {row.code for row in ROWS}
 
 

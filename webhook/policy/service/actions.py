@@ -5,10 +5,11 @@ Source: LBC `pkg/service/config_types.go`, `enhanced_backend_builder.go`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from webhook.policy.finding import annotation_field
-from webhook.policy.service.annotations import ACTIONS, NOT_AN_ACTION
+from webhook.policy.service.annotations import ACTIONS, NOT_AN_ACTION, AnnotationReader
 from webhook.policy.service.objects import Service, ServicePort
 from webhook.policy.service.target_groups import Blueprint
 
@@ -29,6 +30,16 @@ def backends(blueprint: Blueprint, protocol: str, port: int) -> list[tuple[Servi
         return []
     found = (_lookup(blueprint, group) for group in action["forwardConfig"].get("targetGroups") or ())
     return [backend for backend in found if backend is not None]
+
+
+def other_services(service: Service, protocol: str, port: int) -> Iterator[str]:
+    """The names of the Services that a sound action of this listener forwards to, in sight or not."""
+    key = f"{ACTIONS}{protocol}-{port}"
+    action = AnnotationReader(service.annotations).document(key)
+    if action is None or _fault(action) is not None:
+        return
+    names = (group.get("serviceName") for group in action["forwardConfig"].get("targetGroups") or ())
+    yield from dict.fromkeys(str(name) for name in names if name not in (None, service.name))
 
 
 def _fault(action: Any) -> tuple[str, str] | None:

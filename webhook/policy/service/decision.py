@@ -12,10 +12,12 @@ from webhook.policy.finding import Action, Decision, Edit, Waivers
 from webhook.policy.service.build import build
 from webhook.policy.service.check import check
 from webhook.policy.service.defaults import defaults
+from webhook.policy.service.demand import demand
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.objects import Service, parse_service
 from webhook.policy.service.owners import Ownership, owner
 from webhook.policy.service.rules import LEAVING, leaving_alone
+from webhook.policy.service.sight import NOTHING, Sight
 from webhook.policy.service.update import restore
 
 Object = Mapping[str, Any]
@@ -43,9 +45,14 @@ def mutate(
 
 
 def validate(
-    raw: Object, old: Object | None, namespace: Namespace, siblings: Sequence[Service], cluster: Cluster
+    raw: Object,
+    old: Object | None,
+    namespace: Namespace,
+    siblings: Sequence[Service],
+    cluster: Cluster,
+    pods: Sight = NOTHING,
 ) -> Decision:
-    """Every finding of the final object, whatever other webhooks made of it.
+    """Every finding of the final object, whatever other webhooks made of it; `pods` run behind it.
 
     Raises:
         MalformedObject: a field has another type than the API has.
@@ -55,7 +62,22 @@ def validate(
     if left is not None:
         return left
     missing = defaults(service, namespace, cluster) if before is None else ()
-    return _judged(service, before, namespace, siblings, cluster, missing=missing)
+    return _judged(service, before, namespace, siblings, cluster, missing=missing, pods=pods)
+
+
+def selector_in_question(
+    raw: Object, old: Object | None, namespace: Namespace, cluster: Cluster
+) -> Mapping[str, str]:
+    """The selector of the pods that `validate` wants in sight; empty where it needs none.
+
+    Raises:
+        MalformedObject: a field has another type than the API has.
+    """
+    service, before = _parse(raw, old, namespace)
+    if _left_alone(raw, old, service, before, namespace, cluster) is not None:
+        return {}
+    asked = demand(service, cluster)
+    return service.selector if asked is not None and asked.udp and not asked.instance else {}
 
 
 def _parse(raw: Object, old: Object | None, namespace: Namespace) -> tuple[Service, Service | None]:
@@ -122,6 +144,7 @@ def _judged(
     cluster: Cluster,
     edits: tuple[Edit, ...] = (),
     missing: tuple[Edit, ...] = (),
+    pods: Sight | None = None,
 ) -> Decision:
     others = tuple(other for other in siblings if other.name != written.name)
     facts = replace(
@@ -129,8 +152,9 @@ def _judged(
         written=written,
         edits=edits,
         missing=missing,
-        before=None if before is None else _facts(before, namespace, cluster, others),
+        before=None if before is None else replace(_facts(before, namespace, cluster, others), pods=pods),
         new=before is None,
+        pods=pods,
     )
     decided = Decision(edits, _waivers(written, cluster).apply(check(facts)))
     return replace(decided, edits=()) if decided.rejected else decided

@@ -21,6 +21,15 @@ _SCTP = {"name": "sctp", "port": 53, "protocol": "SCTP", "targetPort": 5353}
 _MANY = [{"port": number, "protocol": "UDP"} for number in range(7000, 7051)]
 
 _ACTION = "service.beta.kubernetes.io/actions.UDP-7777"
+_FORWARD = '{{"type":"forward","forwardConfig":{{"targetGroups":[{{"serviceName":"{}","servicePort":53}}]}}}}'
+_RUNNING: Fragment = {
+    "metadata": {"name": "game-0", "labels": {"app": "game"}},
+    "spec": {
+        "containers": [
+            {"name": "game", "ports": [{"name": "game", "containerPort": 7777, "protocol": "UDP"}]}
+        ]
+    },
+}
 _GROUP = "target-group-attributes"
 _CROSS_ZONE = "load_balancing.cross_zone.enabled"
 _TERMINATION = "target_health_state.unhealthy.connection_termination.enabled"
@@ -129,6 +138,11 @@ EXAMPLES: dict[str, Example] = {
         _service({}, _DNS | {"targetPort": "dns"}, _DNS_TCP | {"targetPort": "dns-tcp"}),
         _service({}, _DNS | {"targetPort": 5353}, _DNS_TCP | {"targetPort": 5353}),
     ),
+    "UDPLB325": Example(
+        _service({}, _GAME | {"targetPort": "play"}),
+        _service({}, _GAME | {"targetPort": "game"}),
+        pod=_RUNNING,
+    ),
     "UDPLB304": Example(
         _service({"enable-tcp-udp-listener": "true"}, _DNS, _SCTP),
         _service({"enable-tcp-udp-listener": "true"}, _DNS, _DNS_TCP),
@@ -161,6 +175,28 @@ EXAMPLES: dict[str, Example] = {
         _ACTION,
         '{"type":"forward","forwardConfig":{"targetGroups":[{"serviceName":"other"}]}}',
         '{"type":"forward","forwardConfig":{"targetGroups":[{"serviceName":"other","servicePort":53}]}}',
+    ),
+    "UDPLB402": Example(
+        _service(selector={"app": "game"}),
+        _service(selector={"app": "arena"}),
+        when="The pods were made before the namespace was opted in.",
+        pod=_RUNNING,
+    ),
+    "UDPLB355": Example(
+        _service({_ACTION: _FORWARD.format("canary")}),
+        _service({_ACTION: _FORWARD.format("other")}),
+        when="Service canary is of type ClusterIP, Service other a UDP load balancer.",
+    ),
+    "UDPLB614": Example(
+        _service({"name": "arena"}),
+        _service({"name": "arena-2"}),
+        beside=_service({"name": "arena"}, loadBalancerClass=LBC_CLASS),
+    ),
+    "UDPLB909": Example(
+        _service(selector={"app": "game"}),
+        _service(selector={"app": "game", "tier": "lobby"}),
+        when="The setting rbac.listPods is off.",
+        beside=_service({}, _DNS, selector={"app": "game", "tier": "arena"}),
     ),
     "UDPLB403": _annotated("healthcheck-protocol", "udp", "tcp"),
     "UDPLB404": _annotated("healthcheck-port", "game", "traffic-port", _GAME | {"targetPort": "game"}),

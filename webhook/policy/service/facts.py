@@ -11,6 +11,7 @@ from webhook.policy.service.build import reader_of
 from webhook.policy.service.load_balancer import NetworkLoadBalancer
 from webhook.policy.service.objects import Service
 from webhook.policy.service.owners import Ownership
+from webhook.policy.service.sight import Sight
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class Facts:
     edits: tuple[Edit, ...] = ()
     missing: tuple[Edit, ...] = ()
     before: Facts | None = None
+    pods: Sight | None = None
+    """The pods that run behind it; None in the mutating webhook, which looks at none."""
     new: bool = False
     """The load balancer comes into being by this request."""
 
@@ -48,6 +51,11 @@ class Facts:
         if before is None or not before.service.live or not {self.ownership, before.ownership} <= kept:
             return None
         return before
+
+    @property
+    def early(self) -> bool:
+        """What depends on pods is left to the validating webhook, which has them in sight."""
+        return self.pods is None and self.cluster.sees_pods
 
     def read(self, name: str) -> str | None:
         """The annotation's value as far as the Service's controller looks at it."""

@@ -9,14 +9,18 @@ from webhook.policy.finding import Finding, Rule
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.objects import Service
 from webhook.policy.service.rules import (
+    adoption,
     attributes,
     health_check,
+    immutable,
     ip_families,
     live_changes,
     load_balancer,
+    named_targets,
     own_keys,
     ownership,
     ports,
+    siblings,
     target_type,
     traffic_policy,
     transitions,
@@ -31,13 +35,17 @@ _FAMILIES: tuple[Rule[Facts], ...] = (
     own_keys.KEEP,
     *target_type.RULES,
     *ports.RULES,
+    *named_targets.RULES,
     *weighted.RULES,
+    *adoption.RULES,
     *health_check.RULES,
     *attributes.RULES,
     *load_balancer.RULES,
+    *siblings.RULES,
     *ip_families.RULES,
     *traffic_policy.RULES,
     *transitions.RULES,
+    *immutable.RULES,
     *live_changes.RULES,
 )
 

@@ -16,6 +16,7 @@ from webhook.policy.service.facts import Facts
 from webhook.policy.service.load_balancer import TRAFFIC_PORT
 from webhook.policy.service.rules.refused import at, refused
 from webhook.policy.service.rules.target_type import unanswered
+from webhook.policy.service.sight import NOTHING
 
 PORT = "healthcheck-port"
 PORTS = range(1, 65536)
@@ -51,7 +52,9 @@ def port_of_a_node(facts: Facts) -> Iterator[Fault]:
 
 def port_nobody_may_serve(facts: Facts) -> Iterator[Fault]:
     number = explicit_port(facts)
-    if number is None or facts.targets_nodes or any(port_of_a_node(facts)):
+    if number is None or facts.targets_nodes or facts.early or any(port_of_a_node(facts)):
+        return
+    if any(number in pod.declared("TCP") for pod in facts.pods or NOTHING):
         return
     targets = {port.target_port for port in facts.service.ports}
     if number in PORTS and number not in targets:

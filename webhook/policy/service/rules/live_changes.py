@@ -9,8 +9,8 @@ from webhook.policy.finding import Fault, Rule, Severity
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.load_balancer import UDP_PROTOCOLS, NetworkLoadBalancer
 from webhook.policy.service.owners import Ownership
+from webhook.policy.service.rules.immutable import protocols, target_types
 from webhook.policy.service.rules.refused import at
-from webhook.policy.service.rules.transitions import protocols, target_types
 from webhook.policy.service.target_groups import PROXY_PROTOCOL
 
 ATTRIBUTES = ("attributes", "target-group-attributes", "listener-attributes")

@@ -11,7 +11,8 @@ from webhook.policy.service.build import merges_tcp_udp
 from webhook.policy.service.defaults import twins
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.objects import ServicePort
-from webhook.policy.service.rules.refused import at, refused
+from webhook.policy.service.rules.named_targets import certainly_two
+from webhook.policy.service.rules.refused import at, at_port, refused
 
 NAME = "enable-tcp-udp-listener"
 LISTENERS = 50
@@ -24,7 +25,7 @@ def not_merged(facts: Facts) -> Iterator[Fault]:
     for tcp, udp in twins(facts.service):
         first, second = sorted((tcp, udp), key=facts.service.ports.index)
         reason = f"only {first.protocol} {first.port} gets a listener; {second.protocol} {second.port} is dropped silently"
-        yield _at_port(facts, second, reason, _way_out(facts, tcp, udp))
+        yield at_port(facts, second, reason, _way_out(facts, tcp, udp))
 
 
 def _way_out(facts: Facts, tcp: ServicePort, udp: ServicePort) -> str:
@@ -46,20 +47,8 @@ def different_targets(facts: Facts) -> Iterator[Fault]:
                 f"one listener has one target group: {second.protocol} {second.port} would go to "
                 f"targetPort {first.target_port}, not to {second.target_port}"
             )
-            yield _at_port(facts, second, reason, "give both the same targetPort, or use two port numbers")
-
-
-def named_targets(facts: Facts) -> Iterator[Fault]:
-    if not merges_tcp_udp(facts.service, facts.cluster):
-        return
-    for tcp, udp in twins(facts.service):
-        named = isinstance(tcp.target_port, str) or isinstance(udp.target_port, str)
-        if named and tcp.target_port != udp.target_port:
-            reason = (
-                f"TCP {tcp.port} goes to {tcp.target_port!r} and UDP {udp.port} to {udp.target_port!r}; "
-                "one target group serves both, which works only where both are the same number in every pod"
-            )
-            yield _at_port(facts, udp, reason, "write the number as targetPort of both")
+            yield at_port(facts, second, reason, "give both the same targetPort, or use two port numbers")
+    yield from certainly_two(facts)
 
 
 def not_a_bool(facts: Facts) -> Iterator[Fault]:
@@ -73,7 +62,7 @@ def sctp(facts: Facts) -> Iterator[Fault]:
     for port in facts.service.ports:
         if port.protocol == "SCTP":
             reason = "an NLB has no SCTP listener, and AWS then refuses the whole Service"
-            yield _at_port(facts, port, reason, "move the port to a Service of its own")
+            yield at_port(facts, port, reason, "move the port to a Service of its own")
 
 
 def too_many(facts: Facts) -> Iterator[Fault]:
@@ -91,12 +80,7 @@ def health_of_a_merged_port(facts: Facts) -> Iterator[Fault]:
             f"TCP and UDP {udp.port} share one target group: it is healthy while the application "
             "answers TCP there, whatever its UDP side does"
         )
-        yield _at_port(facts, udp, reason, "use two port numbers to have UDP checked on its own")
-
-
-def _at_port(facts: Facts, port: ServicePort, reason: str, fix: str) -> Fault:
-    index = facts.service.ports.index(port)
-    return Fault(f"spec.ports[{index}]", reason, fix, f"{port.protocol} {port.port} {port.target_port}")
+        yield at_port(facts, udp, reason, "use two port numbers to have UDP checked on its own")
 
 
 RULES: tuple[Rule[Facts], ...] = (
@@ -117,15 +101,6 @@ RULES: tuple[Rule[Facts], ...] = (
         "traffic goes to the first one's.",
         "LBC model_build_listener.go",
         different_targets,
-    ),
-    Rule(
-        "UDPLB303",
-        Severity.WARN,
-        "Two names for one target",
-        "The controller takes the endpoints of the first entry only. That works where both names are one number in "
-        "every pod, and loses half of the traffic where they are not.",
-        "LBC pkg/backend/endpoint_resolver.go",
-        named_targets,
     ),
     Rule(
         "UDPLB304",

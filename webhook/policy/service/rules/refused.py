@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from webhook.policy import keys
 from webhook.policy.finding import Fault, annotation_field
 from webhook.policy.service.facts import Facts
+from webhook.policy.service.objects import ServicePort
 
 
 def refused(code: str, fix: str) -> Callable[[Facts], Iterable[Fault]]:
@@ -24,3 +25,9 @@ def refused(code: str, fix: str) -> Callable[[Facts], Iterable[Fault]]:
 def at(facts: Facts, name: str, reason: str, fix: str) -> Fault:
     """A fault at an AWS load balancer annotation."""
     return Fault(annotation_field(keys.aws(name)), reason, fix, facts.service.aws(name) or "")
+
+
+def at_port(facts: Facts, port: ServicePort, reason: str, fix: str) -> Fault:
+    """A fault at an entry of `spec.ports`."""
+    index = facts.service.ports.index(port)
+    return Fault(f"spec.ports[{index}]", reason, fix, f"{port.protocol} {port.port} {port.target_port}")

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
-from webhook.policy.finding import Rule, Severity
+from collections.abc import Iterator
+
+from webhook.policy import keys
+from webhook.policy.finding import Fault, Rule, Severity, annotation_field
+from webhook.policy.service.actions import other_services
+from webhook.policy.service.annotations import ACTIONS
+from webhook.policy.service.demand import demand
 from webhook.policy.service.facts import Facts
+from webhook.policy.service.load_balancer import UDP_PROTOCOLS
 from webhook.policy.service.rules.refused import refused
 
 SOURCE = "LBC pkg/service/config_types.go"
+
+
+def backends_without_sidecars(facts: Facts) -> Iterator[Fault]:
+    """A backend's pods are probed like our own, but get a sidecar by their own load balancer only."""
+    known = {other.name: demand(other, facts.cluster) for other in facts.siblings}
+    for listener in facts.model.listeners:
+        if listener.protocol not in UDP_PROTOCOLS:
+            continue
+        for name in other_services(facts.service, listener.protocol, listener.port):
+            asked = known.get(name)
+            if asked is None or not asked.udp or asked.instance:
+                field = annotation_field(f"{ACTIONS}{listener.protocol}-{listener.port}")
+                reason = f"{name} is no UDP load balancer that udplb cares for, so its pods get no sidecar and stay red"
+                fix = f"annotate them {keys.PORTS} with the numbers they listen on"
+                yield Fault(field, reason, fix, name)
+
 
 RULES: tuple[Rule[Facts], ...] = (
     Rule(
@@ -36,5 +59,14 @@ RULES: tuple[Rule[Facts], ...] = (
         SOURCE,
         refused("UDPLB354", "complete the target group"),
         waivable=False,
+    ),
+    Rule(
+        "UDPLB355",
+        Severity.WARN,
+        "Pods of a weighted backend get no sidecar",
+        "The annotations of this Service, its health check included, hold for the backend's target group as well. "
+        "udplb knows load balancers; pods behind any other Service must name their ports themselves.",
+        "LBC model_build_target_group.go",
+        backends_without_sidecars,
     ),
 )
