@@ -12,6 +12,8 @@ from typer.main import get_command
 VERBS = {
     "serve": "webhook.cli.serve",
     "inject": "webhook.cli.inject",
+    "explain": "webhook.cli.explain",
+    "rules": "webhook.cli.rules",
     "certs": "webhook.cli.certs",
     "version": "webhook.cli.version",
 }

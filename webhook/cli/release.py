@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from webhook import __version__, patch
 from webhook.cli.sources import Item
 from webhook.handlers import AUDIT, POD, SERVICE, WORKLOADS, mode_of
 from webhook.policy import keys
-from webhook.policy.cluster import Cluster, Namespace, Owner, Sidecar
+from webhook.policy.cluster import Cluster, LimitRange, Namespace, Owner, Sidecar, parse_limit_range
 from webhook.policy.finding import Decision, Edit, Finding, Severity, shortened
 from webhook.policy.pod import decision as pods
 from webhook.policy.pod import templates
@@ -67,18 +68,22 @@ class Release:
     cluster: Cluster
     said: list[Said] = field(default_factory=list)
     rejected: bool = False
+    namespaces: Mapping[str, Namespace] = field(default_factory=dict)
+    """Those that opted in."""
+    decisions: dict[tuple[str, str, str], Decision] = field(default_factory=dict)
+    """By the identity of the object; without edits where they do not count."""
     _demands: dict[str, list[Demand]] = field(default_factory=dict)
 
     def decide(self) -> None:
         """Put the edits into the documents, and what is to be said into `said`."""
         before = {item.identity: item.raw for item in self.old_items}
-        namespaces = self._namespaces()
+        self.namespaces = self._namespaces()
         known = [item for item in self.items if item.type in _DECIDE]
         for name in dict.fromkeys(item.namespace for item in known):
-            if name not in namespaces:
+            if name not in self.namespaces:
                 self.said.append(Said(_left_alone(name)))
         for item in sorted(known, key=lambda item: item.type not in SERVICE):
-            namespace = namespaces.get(item.namespace)
+            namespace = self.namespaces.get(item.namespace)
             if namespace is not None:
                 self._decide(item, before.get(item.identity), namespace)
 
@@ -92,13 +97,19 @@ class Release:
 
     def _namespaces(self) -> dict[str, Namespace]:
         """The namespaces that opted in, by the documents that describe them, if there are any."""
-        described = {item.name: item for item in self.items if item.type == ("", "Namespace")}
+        described = {item.name: item.labels for item in self.items if item.type == ("", "Namespace")}
         if not described:
-            opted_in = {keys.INJECT: "enabled"}
-            names = {item.namespace for item in self.items}
-            return {name: Namespace(name, opted_in) for name in names if name != SYSTEM}
-        found = (Namespace(name, item.labels) for name, item in described.items())
+            described = {item.namespace: {keys.INJECT: "enabled"} for item in self.items}
+        found = (Namespace(name, labels, self._limits(name)) for name, labels in described.items())
         return {one.name: one for one in found if mode_of(one) and one.name != SYSTEM}
+
+    def _limits(self, namespace: str) -> tuple[LimitRange, ...]:
+        ranges: tuple[LimitRange, ...] = ()
+        for item in self.items:
+            if item.type == ("", "LimitRange") and item.namespace == namespace:
+                with suppress(MalformedObject):  # the API server's business
+                    ranges += parse_limit_range(item.raw)
+        return ranges
 
     def _take(self, item: Item, decision: Decision, namespace: Namespace) -> None:
         audited = mode_of(namespace) == AUDIT
@@ -110,10 +121,10 @@ class Release:
         for finding in decision.findings:
             rejects = "rejected: " if finding.severity is Severity.REJECT else ""
             self.said.append(Said(f"{f'{AUDIT}: ' if audited else rejects}{finding}", item, finding))
-        if audited:
-            return
-        self.rejected |= decision.rejected
-        if not decision.rejected:
+        counts = not audited and not decision.rejected
+        self.decisions[item.identity] = decision if counts else replace(decision, edits=())
+        self.rejected |= decision.rejected and not audited
+        if counts:
             item.document.edits += _at(item.place, decision.edits)
 
     def service(self, item: Item, old: Mapping[str, Any] | None, namespace: Namespace) -> Decision:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from webhook.cli import manifests
+from webhook.cli.objects import KubernetesObject
 
 USAGE = 2
 STDIN = "-"
@@ -25,48 +26,11 @@ Filenames = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class Item(KubernetesObject):
     """One object of the input, and where it stands in its document."""
 
     document: manifests.Document
     place: tuple[str | int, ...]
-    raw: Mapping[str, Any]
-    namespace_default: str = "default"
-
-    @property
-    def kind(self) -> str:
-        return str(self.raw.get("kind", ""))
-
-    @property
-    def type(self) -> tuple[str, str]:
-        """Group and kind; `v1` has no group."""
-        group, separator, _ = str(self.raw.get("apiVersion", "")).rpartition("/")
-        return (group if separator else ""), self.kind
-
-    @property
-    def metadata(self) -> Mapping[str, Any]:
-        metadata = self.raw.get("metadata")
-        return metadata if isinstance(metadata, dict) else {}
-
-    @property
-    def labels(self) -> dict[str, str]:
-        labels = self.metadata.get("labels")
-        return {key: str(value) for key, value in labels.items()} if isinstance(labels, dict) else {}
-
-    @property
-    def namespace(self) -> str:
-        return str(self.metadata.get("namespace") or self.namespace_default)
-
-    @property
-    def name(self) -> str:
-        return str(self.metadata.get("name") or self.metadata.get("generateName") or "")
-
-    @property
-    def identity(self) -> tuple[str, str, str]:
-        return self.kind, self.namespace, self.name
-
-    def __str__(self) -> str:
-        return f"{self.kind}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +44,7 @@ class Source:
     def items(self, namespace: str = "default") -> Iterator[Item]:
         """The objects in it; `namespace` is that of objects which name none."""
         return (
-            Item(document, place, raw, namespace)
+            Item(raw, namespace, document, place)
             for document in self.documents
             for place, raw in document.objects()
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 from webhook.kube.informer import Collection, Key
 from webhook.policy import keys
-from webhook.policy.cluster import LimitRange
+from webhook.policy.cluster import LimitRange, parse_limit_range
 from webhook.policy.raw import Raw
 
 METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
@@ -15,7 +15,6 @@ NAMESPACES = Collection(
     "/api/v1/namespaces", accept_list=METADATA.format("List"), accept_watch=METADATA.format("")
 )
 LIMIT_RANGES = Collection("/api/v1/limitranges")
-KINDS = ("Container", "Pod")
 
 Labels = Mapping[str, str]
 NO_LABELS: Labels = {}
@@ -58,17 +57,7 @@ class LimitRangeStore:
 
     def read(self, raw: Mapping[str, Any]) -> tuple[LimitRange, ...]:
         """Raises MalformedObject."""
-        limits = Raw(raw).map("spec").maps("limits")
-        return tuple(
-            LimitRange(
-                kind=limit.text("type"),
-                min=limit.strings("min"),
-                max=limit.strings("max"),
-                max_ratio=limit.strings("maxLimitRequestRatio"),
-            )
-            for limit in limits
-            if limit.text("type") in KINDS
-        )
+        return parse_limit_range(raw)
 
     def replace(self, objects: Mapping[Key, tuple[LimitRange, ...]]) -> None:
         self._objects = dict(objects)

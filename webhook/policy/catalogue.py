@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from itertools import chain
-from typing import Protocol
+from textwrap import fill, indent
+from typing import Any, Protocol
 
 from webhook.policy import keys
 from webhook.policy.example import Example, as_yaml
@@ -25,6 +27,15 @@ controller.
 
 The examples show only what matters. All else is that of a game server: UDP 7777 behind a Service `game`, in an
 opted-in namespace of a cluster with the AWS Load Balancer Controller. `udplb explain UDPLBnnn` prints the same.
+"""
+
+CHANGES_HEAD = """
+## Changes
+
+In a namespace labelled `udplb/inject: audit`, these codes name what would be done:
+
+| code | what udplb does |
+|---|---|
 """
 
 ANNOTATIONS_HEAD = """# Annotations and labels
@@ -107,12 +118,25 @@ class Row(Protocol):
     def source(self) -> str: ...
 
 
+CHANGES = {
+    "UDPLB100": "gives the Service its load balancer class",
+    "UDPLB200": "asks for ip targets",
+    "UDPLB300": "lets TCP and UDP of one number share a listener",
+    "UDPLB400": "sets the health check",
+    "UDPLB600": "switches cross-zone balancing on",
+    "UDPLB650": "makes a dualstack load balancer fit for UDP",
+    "UDPLB750": "sets externalTrafficPolicy: Local",
+    "UDPLB900": "gives a pod its sidecar",
+}
+"""What udplb does, by the codes under which a namespace in audit mode is told what would be done."""
+
 EXAMPLES: dict[str, Example] = SERVICE_EXAMPLES | POD_EXAMPLES
 """What earns a code, and the same put right; a few codes have none."""
 
 UNWAIVABLE = frozenset(rule.code for rule in SERVICE_RULES if not rule.waivable)
 """Codes that neither `udplb/allow` nor `ruleSeverity` touches."""
 
+_WIDTH = 100
 _VERBS = {Severity.REJECT: "rejected", Severity.WARN: "warned"}
 
 
@@ -123,17 +147,48 @@ def rows() -> list[Row]:
 
 def rules_document() -> str:
     """docs/rules.md: one anchor a rule."""
-    return RULES_HEAD + "".join(chain.from_iterable(map(_section, rows())))
+    changes = "".join(f"| {code} | {does} |\n" for code, does in CHANGES.items())
+    return RULES_HEAD + CHANGES_HEAD + changes + "".join(chain.from_iterable(map(_section, rows())))
 
 
 def _section(row: Row) -> Iterator[str]:
-    unwaivable = ", not waivable" if row.code in UNWAIVABLE else ""
-    yield f"\n## {row.code}\n\n**{row.title}** ({_VERBS[row.severity]}{unwaivable})\n\n{row.about}\n\n"
+    yield f"\n## {row.code}\n\n**{row.title}** ({_verb(row)})\n\n{row.about}\n\n"
     if row.code in EXAMPLES:
         for heading, manifest in parts(EXAMPLES[row.code]):
             yield f"{heading}\n\n"
             yield f"```yaml\n{manifest}```\n\n" if manifest else ""
     yield f"Source: {row.source}\n"
+
+
+def _verb(row: Row) -> str:
+    return _VERBS[row.severity] + (", not waivable" if row.code in UNWAIVABLE else "")
+
+
+def as_json(row: Row) -> dict[str, Any]:
+    """A rule for machines."""
+    told: dict[str, Any] = {
+        "code": row.code,
+        "severity": row.severity.value,
+        "title": row.title,
+        "about": row.about,
+        "source": row.source,
+        "waivable": row.code not in UNWAIVABLE,
+    }
+    example = EXAMPLES.get(row.code)
+    return told | ({"example": {"before": example.before, "after": example.after}} if example else {})
+
+
+def as_text(row: Row) -> str:
+    """A rule for people at a terminal."""
+    text = f"{row.code}: {row.title} ({_verb(row)})\n\n{fill(row.about, _WIDTH)}\n"
+    for heading, manifest in parts(EXAMPLES[row.code]) if row.code in EXAMPLES else ():
+        text += f"\n{heading}\n{indent(manifest, '  ')}"
+    return f"{text}\nSource: {row.source}\n"
+
+
+def nearest(code: str) -> list[str]:
+    """The codes that look most like one that does not exist."""
+    return get_close_matches(code.upper(), [*CHANGES, *(row.code for row in rows())], n=3, cutoff=0.0)
 
 
 def parts(example: Example) -> Iterator[tuple[str, str]]:

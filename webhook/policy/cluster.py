@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from webhook.policy.finding import Severity
+from webhook.policy.raw import Raw
 
 LBC_CLASS = "service.k8s.aws/nlb"
 AUTO_MODE_CLASS = "eks.amazonaws.com/nlb"
@@ -72,6 +74,24 @@ class LimitRange:
     min: Mapping[str, str] = field(default_factory=dict)
     max: Mapping[str, str] = field(default_factory=dict)
     max_ratio: Mapping[str, str] = field(default_factory=dict)
+
+
+def parse_limit_range(raw: Mapping[str, Any]) -> tuple[LimitRange, ...]:
+    """The limits of a LimitRange that bound containers and pods.
+
+    Raises:
+        MalformedObject: a field has another type than the API has.
+    """
+    return tuple(
+        LimitRange(
+            kind=limit.text("type"),
+            min=limit.strings("min"),
+            max=limit.strings("max"),
+            max_ratio=limit.strings("maxLimitRequestRatio"),
+        )
+        for limit in Raw(raw).map("spec").maps("limits")
+        if limit.text("type") in ("Container", "Pod")
+    )
 
 
 @dataclass(frozen=True, slots=True)

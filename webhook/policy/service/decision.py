@@ -80,6 +80,21 @@ def selector_in_question(
     return service.selector if asked is not None and asked.udp and not asked.instance else {}
 
 
+def examine(raw: Object, namespace: Namespace, siblings: Sequence[Service], cluster: Cluster) -> Decision:
+    """Every finding of a Service that exists, where nobody changes it now.
+
+    Raises:
+        MalformedObject: a field has another type than the API has.
+    """
+    service = parse_service(raw, namespace.name)
+    left = _left_alone(raw, None, service, None, namespace, cluster)
+    if left is not None:
+        return left
+    others = tuple(other for other in siblings if other.name != service.name)
+    found = check(_facts(service, namespace, cluster, others))
+    return Decision(findings=_waivers(service, cluster).apply(found))
+
+
 def _parse(raw: Object, old: Object | None, namespace: Namespace) -> tuple[Service, Service | None]:
     """The new object and the load balancer that it was before; None where none existed."""
     service = parse_service(raw, namespace.name)

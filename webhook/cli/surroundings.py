@@ -1,0 +1,119 @@
+"""What is in sight of an object that is explained: its namespace's objects, from manifests or from a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from webhook import patch
+from webhook.cli.objects import KubernetesObject
+from webhook.cli.release import Release, offline_cluster
+from webhook.cli.sources import Item, Source
+from webhook.policy.cluster import Cluster, Namespace, Owner, parse_limit_range
+from webhook.policy.pod.templates import path_of
+from webhook.policy.raw import MalformedObject, Raw
+from webhook.policy.service.demand import Demand, demand
+from webhook.policy.service.objects import Service, parse_service
+
+COLLECTIONS = {
+    "Service": "/api/v1/namespaces/{}/services",
+    "Pod": "/api/v1/namespaces/{}/pods",
+    "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
+    "StatefulSet": "/apis/apps/v1/namespaces/{}/statefulsets",
+    "DaemonSet": "/apis/apps/v1/namespaces/{}/daemonsets",
+    "Job": "/apis/batch/v1/namespaces/{}/jobs",
+    "CronJob": "/apis/batch/v1/namespaces/{}/cronjobs",
+    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
+    "LimitRange": "/api/v1/namespaces/{}/limitranges",
+    "TargetGroupBinding": "/apis/elbv2.k8s.aws/v1beta1/namespaces/{}/targetgroupbindings",
+    "UDPRoute": "/apis/gateway.networking.k8s.io/v1alpha2/namespaces/{}/udproutes",
+}
+OPTIONAL = frozenset({"NetworkPolicy", "LimitRange", "TargetGroupBinding", "UDPRoute"})
+"""What an explanation can do without, where the API or the permission is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """One namespace, as it is in a cluster or as it will be once manifests are applied.
+
+    `written` holds objects of manifests as they are written, by kind and name; `objects` holds them as
+    admission makes them.
+    """
+
+    namespace: Namespace
+    cluster: Cluster
+    objects: Sequence[KubernetesObject]
+    written: Mapping[tuple[str, str], KubernetesObject]
+    live: bool
+
+    def find(self, kind: str, name: str) -> KubernetesObject | None:
+        return next((one for one in self.of(kind) if one.name == name), None)
+
+    def of(self, *kinds: str) -> Iterator[KubernetesObject]:
+        return (one for one in self.objects if one.kind in kinds)
+
+    def services(self) -> list[Service]:
+        """The load balancers; one with a field of a wrong type is none."""
+        found = []
+        for one in self.of("Service"):
+            try:
+                service = parse_service(one.raw, self.namespace.name)
+            except MalformedObject:
+                continue
+            found += [service] if service.type == "LoadBalancer" else []
+        return found
+
+    def demands(self) -> list[Demand]:
+        asked = (demand(service, self.cluster) for service in self.services())
+        return [one for one in asked if one]
+
+    def workloads(self) -> list[KubernetesObject]:
+        """Whoever has a pod template, and the pods that are nobody's."""
+        bare = (one for one in self.of("Pod") if not one.metadata.get("ownerReferences"))
+        return [*(one for one in self.objects if path_of(one.kind)), *bare]
+
+
+def of_manifests(sources: Sequence[Source], name: str, owner: Owner) -> Surroundings:
+    """The namespace of this name once the manifests are applied, in a cluster that holds nothing else."""
+    items = [item for source in sources for item in source.items(name)]
+    release = Release(items, [], offline_cluster(owner))
+    release.decide()
+    here = [item for item in items if item.namespace == name]
+    admitted = [replace(item, raw=_admitted(item, release)) for item in here]
+    written = {(item.kind, item.name): item for item in here}
+    namespace = release.namespaces.get(name) or Namespace(name, {})
+    return Surroundings(namespace, release.cluster, admitted, written, live=False)
+
+
+def _admitted(item: Item, release: Release) -> Mapping[str, Any]:
+    decision = release.decisions.get(item.identity)
+    return patch.apply(item.raw, patch.operations(item.raw, decision.edits)) if decision else item.raw
+
+
+def of_cluster(kubeconfig: Path | None, name: str, kinds: Collection[str]) -> Surroundings:
+    """The namespace of this name as it is, with these kinds of objects and those that are optional.
+
+    Raises:
+        NoCluster: there is no kubeconfig that can be used.
+        ApiError: the API server cannot be reached or refuses something that is not optional.
+    """
+    from webhook.kube import client, discovery  # here, for manifests need no client
+
+    api = client.ApiClient(client.configuration(kubeconfig))
+    found = discovery.discover(api)
+    cluster = replace(offline_cluster(Owner.LBC), owner=found.owner, ipv6=found.ipv6)
+    labels = Raw(api.get(f"/api/v1/namespaces/{name}")).map("metadata").strings("labels")
+    objects: list[KubernetesObject] = []
+    for kind in {*kinds, *OPTIONAL}:
+        try:
+            for page in api.list(COLLECTIONS[kind].format(name)):
+                objects += (KubernetesObject({**raw, "kind": kind}, name) for raw in page.items)
+        except client.ApiError as failed:
+            if kind not in OPTIONAL or failed.status not in discovery.CLOSED:
+                raise
+    ranges = (parse_limit_range(one.raw) for one in objects if one.kind == "LimitRange")
+    namespace = Namespace(name, labels, tuple(chain.from_iterable(ranges)))
+    return Surroundings(namespace, cluster, objects, {}, live=True)
