@@ -161,7 +161,7 @@ class ClusterCache:
     def namespace(self, name: str) -> Namespace:
         labels = self._namespaces.labels(name)
         limit_ranges = self._limit_ranges.in_namespace(name) if labels else ()
-        return Namespace(name, labels, limit_ranges)
+        return Namespace(name, labels, limit_ranges, self._namespaces.annotations(name))
 
     def services(self, namespace: str) -> Sequence[Service]:
         return [member.service for member in self._services.in_namespace(namespace).all()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from webhook.kube.informer import Collection, Key
 from webhook.policy import keys
@@ -16,33 +16,51 @@ NAMESPACES = Collection(
 )
 LIMIT_RANGES = Collection("/api/v1/limitranges")
 
-Labels = Mapping[str, str]
-NO_LABELS: Labels = {}
+Strings = Mapping[str, str]
+
+
+class Held(NamedTuple):
+    """What is kept of a namespace: all labels, and the annotations that ask for a mesh's proxy."""
+
+    labels: Strings
+    annotations: Strings
+
+
+NOTHING = Held({}, {})
 
 
 class NamespaceStore:
     """The labels of each namespace that opted in; of the others only that they are there."""
 
     def __init__(self) -> None:
-        self._snapshot: Mapping[str, Labels] = {}
+        self._snapshot: Mapping[str, Held] = {}
 
-    def labels(self, name: str) -> Labels | None:
+    def labels(self, name: str) -> Strings | None:
         """None for a namespace that is not held, nothing for one that did not opt in."""
-        return self._snapshot.get(name)
+        held = self._snapshot.get(name)
+        return held.labels if held else None
 
-    def read(self, raw: Mapping[str, Any]) -> Labels:
+    def annotations(self, name: str) -> Strings:
+        """Those of meshes; nothing for a namespace that is not held or did not opt in."""
+        return self._snapshot.get(name, NOTHING).annotations
+
+    def read(self, raw: Mapping[str, Any]) -> Held:
         """Raises MalformedObject."""
-        labels = Raw(raw).map("metadata").strings("labels")
-        return labels if labels.get(keys.INJECT) in keys.MODES else NO_LABELS
+        metadata = Raw(raw).map("metadata")
+        labels = metadata.strings("labels")
+        if labels.get(keys.INJECT) not in keys.MODES:
+            return NOTHING
+        annotations = metadata.strings("annotations")
+        return Held(labels, {key: annotations[key] for key in keys.MESH_SWITCHES if key in annotations})
 
-    def replace(self, objects: Mapping[Key, Labels]) -> None:
-        self._snapshot = {key.name: labels for key, labels in objects.items()}
+    def replace(self, objects: Mapping[Key, Held]) -> None:
+        self._snapshot = {key.name: held for key, held in objects.items()}
 
-    def put(self, key: Key, value: Labels) -> None:
+    def put(self, key: Key, value: Held) -> None:
         self._snapshot = {**self._snapshot, key.name: value}
 
     def remove(self, key: Key) -> None:
-        self._snapshot = {name: labels for name, labels in self._snapshot.items() if name != key.name}
+        self._snapshot = {name: held for name, held in self._snapshot.items() if name != key.name}
 
 
 class LimitRangeStore:

@@ -73,6 +73,11 @@ OWN_KEYS = (
         "annotation of a pod",
         '`"false"`: an ordinary container instead of a native sidecar',
     ),
+    (
+        keys.DRAIN,
+        "annotation of a pod",
+        "a duration from `1s` to `10m`: how long the application serves on after its deletion began",
+    ),
     (keys.STATUS, "annotation of a pod, written by udplb", "what was injected, or why nothing was"),
 )
 

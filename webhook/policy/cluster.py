@@ -96,8 +96,12 @@ def parse_limit_range(raw: Mapping[str, Any]) -> tuple[LimitRange, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """The namespace of the object under review; `labels` is None where the cache does not hold it."""
+    """The namespace of the object under review; `labels` is None where the cache does not hold it.
+
+    Of its annotations only those of service meshes are held.
+    """
 
     name: str
     labels: Mapping[str, str] | None = None
     limit_ranges: tuple[LimitRange, ...] = ()
+    annotations: Mapping[str, str] = field(default_factory=dict)

@@ -27,6 +27,10 @@ LBC_FINALIZER = "service.k8s.aws/resources"
 """On a Service: LBC holds AWS resources for it."""
 MIRROR_POD = "kubernetes.io/config.mirror"
 """On a pod: the kubelet's copy of a static pod, which nobody can change."""
+ISTIO_SWITCHES = ("sidecar.istio.io/inject", "istio-injection", "istio.io/rev")
+LINKERD_SWITCHES = ("linkerd.io/inject",)
+MESH_SWITCHES = (*ISTIO_SWITCHES, *LINKERD_SWITCHES)
+"""On a pod or a namespace, as label or annotation: a service mesh puts its proxy into the pods."""
 POD_TEMPLATE_HASH = "pod-template-hash"
 STATEFULSET_POD_NAME = "statefulset.kubernetes.io/pod-name"
 POD_INDEX = "apps.kubernetes.io/pod-index"

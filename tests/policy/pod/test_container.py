@@ -135,7 +135,7 @@ def test_a_sysctl_of_ours_goes_with_the_sidecar(change: dict[str, Any], skip: st
     assert mutate(changed, GAMES, (), CLUSTER).reason == skip
     after = admitted(changed)
     assert sidecars(after) == []
-    assert after["spec"]["securityContext"] == {}
+    assert "securityContext" not in after["spec"]
 
 
 def test_a_user_s_sysctl_stays_where_the_sidecar_goes() -> None:
@@ -152,15 +152,15 @@ def test_a_user_s_sysctl_stays_where_the_sidecar_goes() -> None:
             container("40/UDP", name="late"),
             {"sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "40"}]},
         ),
-        (container("53/TCP", name="late"), {}),
+        (container("53/TCP", name="late"), None),
     ],
     ids=["a lower port", "no low port any more"],
 )
-def test_a_sysctl_of_ours_follows_the_ports(late: dict[str, Any], context: dict[str, Any]) -> None:
+def test_a_sysctl_of_ours_follows_the_ports(late: dict[str, Any], context: dict[str, Any] | None) -> None:
     changed = admitted(pod("53/UDP", "5555/UDP"))
     changed["spec"]["containers"].append(late)
     after = admitted(changed)
-    assert after["spec"]["securityContext"] == context
+    assert after["spec"].get("securityContext") == context
     assert admitted(after) == after
 
 
@@ -190,6 +190,41 @@ def test_the_pod_level_resources_grow_by_ours() -> None:
 def test_pod_level_resources_without_requests_get_none() -> None:
     after = admitted(pod("5555/UDP", resources={"limits": {"cpu": 1}}))
     assert after["spec"]["resources"] == {"limits": {"cpu": "1050m"}}
+
+
+def test_a_copy_with_another_low_port_gets_the_sysctl_for_it() -> None:
+    copied = admitted(pod("53/UDP", annotations={}))
+    copied["metadata"]["annotations"]["udplb/ports"] = "161"
+    sysctls = [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "161"}]
+    assert admitted(copied)["spec"]["securityContext"] == {"sysctls": sysctls}
+
+
+def test_a_copy_without_a_low_port_loses_the_sysctl() -> None:
+    copied = admitted(pod("53/UDP", annotations={}))
+    copied["metadata"]["annotations"]["udplb/ports"] = "5555"
+    assert "securityContext" not in admitted(copied)["spec"]
+
+
+def test_a_pull_secret_of_ours_stays_ours() -> None:
+    cluster = replace(CLUSTER, sidecar=replace(CLUSTER.sidecar, pull_secrets=("ours",)))
+    once = admitted(pod("5555/UDP"), cluster=cluster)
+    assert status(once)["changed"] == {"spec.imagePullSecrets[ours]": None}
+    assert admitted(once, cluster=cluster) == once
+
+
+def test_pod_level_resources_are_not_raised_twice_where_another_webhook_took_the_sidecar_out() -> None:
+    once = admitted(pod("5555/UDP", resources={"limits": {"cpu": "1"}}))
+    without = apply(once, ())
+    del without["spec"]["initContainers"]
+    assert admitted(without) == once
+
+
+def test_a_copied_status_is_no_proof_that_the_pod_level_holds_our_share() -> None:
+    once = admitted(pod("5555/UDP", resources={"limits": {"cpu": "1"}}))
+    copied = apply(once, ())
+    del copied["spec"]["initContainers"]
+    copied["spec"]["resources"] = {"limits": {"cpu": "2", "memory": "1Gi"}}
+    assert admitted(copied)["spec"]["resources"] == {"limits": {"cpu": "2050m", "memory": "1040Mi"}}
 
 
 def test_pod_level_resources_are_raised_once_though_the_sidecar_is_moved() -> None:
@@ -304,7 +339,9 @@ def filled(raw: dict[str, Any], room: int) -> dict[str, Any]:
 
 
 STATUS_BYTES = len(f"{STATUS}{admitted(pod('5555/UDP'))['metadata']['annotations'][STATUS]}")
-DEFAULT_BYTES = len("kubectl.kubernetes.io/default-containerapp")
+DEFAULT_BYTES = len("kubectl.kubernetes.io/default-containerapp") + len(
+    '"changed":{"metadata.annotations[kubectl.kubernetes.io/default-container]":null},'
+)
 
 
 @pytest.mark.parametrize(

@@ -6,17 +6,22 @@ import copy
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.policy.pod.pods import CLUSTER, CONTROLLED, GAMES, STATUS, apply, sidecars, status
-from webhook.policy.pod.decision import mutate, needs_lookup, preview, validate
+from tests.policy.pod.pods import CLUSTER as PLAIN
+from tests.policy.pod.pods import CONTROLLED, GAMES, STATUS, apply, sidecars, status
+from webhook.patch import apply as applied_as_any_client_does
+from webhook.patch import operations
+from webhook.policy.pod.decision import mutate, needs_lookup, preview, uninject, validate
 from webhook.policy.pod.rules import SkipReason
 from webhook.policy.raw import MalformedObject
 from webhook.policy.service.demand import Demand
 
+CLUSTER = replace(PLAIN, sidecar=replace(PLAIN.sidecar, pull_secrets=("ours",)))
 NUMBERS = st.sampled_from([1, 53, 1023, 1024, 5555, 9001, 65535])
 NAMES = st.sampled_from(["game", "voice", "web"])
 PORTS = st.fixed_dictionaries(
@@ -34,6 +39,13 @@ CONTAINERS = st.fixed_dictionaries(
         "restartPolicy": st.sampled_from(["Always", "Never"]),
         "resources": RESOURCES,
         "args": st.sampled_from([[], ["--port", "5555"], ["--port", "5555,probe=none", "--port"]]),
+        "lifecycle": st.sampled_from(
+            [
+                {"preStop": {"exec": {"command": ["x"]}}},
+                {"x-future": 1},
+                {"preStop": {"sleep": {"seconds": 5}}},
+            ]
+        ),
     },
 )
 STATUSES = st.sampled_from(
@@ -41,6 +53,10 @@ STATUSES = st.sampled_from(
         "",
         "{",
         '{"schema":1,"version":"0.1.0","injected":true,"hash":"0","ports":{"5555":"declared"}}',
+        '{"schema":1,"version":"0.1.0","injected":true,"hash":"0","ports":{"53":"declared"},"changed":'
+        '{"spec.terminationGracePeriodSeconds":7,"spec.containers[app].lifecycle.preStop":null,'
+        '"spec.securityContext.sysctls[net.ipv4.ip_unprivileged_port_start]":null,'
+        '"spec.resources.limits.cpu":"1"}}',
         '{"schema":1,"version":"9.9.9","injected":true,"hash":"0","ports":{"5555":"declared"}}',
         '{"schema":1,"version":"0.1.0","injected":false,"reason":"windows"}',
         '{"schema":9}',
@@ -51,7 +67,11 @@ ANNOTATIONS = st.fixed_dictionaries(
     optional={
         "udplb/ports": st.sampled_from(["5555", "53,9001", "", "x", "70000"]),
         "udplb/native-sidecar": st.sampled_from(["true", "false", "maybe"]),
-        "udplb/probe.53": st.just("dns"),
+        "udplb/probe.53": st.sampled_from(["dns", "bound,tcp=9001"]),
+        "udplb/probe": st.sampled_from(["a2s,udp=9001", "none", "snmp,community=x"]),
+        "udplb/drain": st.sampled_from(["300s", "5m", "soon"]),
+        "linkerd.io/inject": st.sampled_from(["enabled", "disabled"]),
+        "config.linkerd.io/skip-inbound-ports": st.sampled_from(["", "80,", "5000-6000"]),
         "udplb/prots": st.just("1"),
         STATUS: STATUSES,
         "kubernetes.io/config.mirror": st.just("x"),
@@ -69,6 +89,8 @@ SPECS = st.fixed_dictionaries(
     optional={
         "initContainers": st.lists(CONTAINERS, max_size=3) | st.none(),
         "hostNetwork": st.booleans(),
+        "terminationGracePeriodSeconds": st.sampled_from([0, 30, 3600]),
+        "imagePullSecrets": st.lists(st.sampled_from([{"name": "ours"}, {"name": "theirs"}]), max_size=2),
         "restartPolicy": st.sampled_from(["Always", "Never"]),
         "resources": RESOURCES,
         "securityContext": st.fixed_dictionaries(
@@ -127,16 +149,45 @@ def without_ours(raw: Mapping[str, Any]) -> dict[str, Any]:
     metadata["annotations"] = {
         key: value
         for key, value in annotations.items()
-        if key not in (STATUS, "kubectl.kubernetes.io/default-container")
+        if key
+        not in (STATUS, "kubectl.kubernetes.io/default-container", "config.linkerd.io/skip-inbound-ports")
     }
+    for entry in spec["containers"]:
+        entry["lifecycle"] = {
+            key: hook for key, hook in (entry.get("lifecycle") or {}).items() if key != "preStop"
+        }
     for place in ("containers", "initContainers"):
         spec[place] = [entry for entry in spec.get(place) or [] if entry["name"] != "udp-healthcheck"]
     context = spec.setdefault("securityContext", {})
     context["sysctls"] = [
         entry for entry in context.get("sysctls", []) if not entry["name"].endswith("port_start")
     ]
-    spec.pop("resources", None)
+    spec["imagePullSecrets"] = [
+        entry for entry in spec.get("imagePullSecrets", []) if entry["name"] != "ours"
+    ]
+    for field in ("resources", "terminationGracePeriodSeconds"):
+        spec.pop(field, None)
     return rest
+
+
+def never_injected(raw: dict[str, Any]) -> dict[str, Any]:
+    """The pod without a status or a container of our name; the others' names differ, as they must."""
+    fresh = copy.deepcopy(raw)
+    (fresh["metadata"].get("annotations") or {}).pop(STATUS, None)
+    for place in ("containers", "initContainers"):
+        listed = [entry for entry in fresh["spec"].get(place) or [] if entry["name"] != "udp-healthcheck"]
+        fresh["spec"][place] = listed
+        for number, entry in enumerate(listed):
+            entry["name"] = f"{entry['name']}-{number}"
+    return fresh
+
+
+def without_empty(value: Any) -> Any:
+    """Without maps and lists that hold nothing, which the API does not tell from absent ones."""
+    if isinstance(value, dict):
+        kept = {key: without_empty(entry) for key, entry in value.items()}
+        return {key: entry for key, entry in kept.items() if entry not in ({}, [], None)}
+    return [without_empty(entry) for entry in value] if isinstance(value, list) else value
 
 
 @given(raw=PODS, demands=DEMANDS)
@@ -167,6 +218,59 @@ def test_an_injected_pod_holds_one_sidecar_that_passes_validation(
         numbers = [int(word) for word in sidecar["args"][1::2]]
         assert numbers == sorted(set(numbers)) == sorted(int(number) for number in status(after)["ports"])
         assert validate(after, GAMES, demands, CLUSTER).findings == ()
+
+
+@given(raw=PODS, demands=DEMANDS)
+def test_taking_our_additions_out_gives_back_the_original(raw: dict[str, Any], demands: list[Demand]) -> None:
+    fresh = never_injected(raw)
+    after = apply(fresh, mutate(fresh, GAMES, demands, CLUSTER).edits)
+    assert without_empty(apply(after, uninject(after, CLUSTER))) == without_empty(fresh)
+
+
+@given(raw=PODS, then=DEMANDS, now=DEMANDS)
+def test_a_copy_of_an_injected_pod_gets_what_the_original_would_get_now(
+    raw: dict[str, Any], then: list[Demand], now: list[Demand]
+) -> None:
+    fresh = never_injected(raw)
+    copied = apply(fresh, mutate(fresh, GAMES, then, CLUSTER).edits)
+    expected = apply(fresh, mutate(fresh, GAMES, now, CLUSTER).edits)
+    assert without_empty(apply(copied, mutate(copied, GAMES, now, CLUSTER).edits)) == without_empty(expected)
+
+
+@given(raw=PODS, demands=DEMANDS)
+def test_the_patch_does_what_the_edits_say(raw: dict[str, Any], demands: list[Demand]) -> None:
+    edits = mutate(raw, GAMES, demands, CLUSTER).edits
+    assert applied_as_any_client_does(raw, operations(raw, edits)) == apply(raw, edits)
+
+
+def inject_another(raw: dict[str, Any]) -> dict[str, Any]:
+    """What a generic injector does: a container, an init container, a volume and an annotation of its own."""
+    changed = copy.deepcopy(raw)
+    if any(entry["name"] == "agent" for entry in changed["spec"]["containers"]):
+        return changed
+    changed["spec"]["containers"].append({"name": "agent", "ports": [{"containerPort": 15000}]})
+    changed["spec"]["initContainers"] = [
+        {"name": "agent-init"},
+        *(changed["spec"].get("initContainers") or []),
+    ]
+    changed["spec"].setdefault("volumes", []).append({"name": "agent"})
+    changed["metadata"]["annotations"] = {**(changed["metadata"].get("annotations") or {}), "agent": "on"}
+    return changed
+
+
+@given(raw=PODS, demands=DEMANDS)
+def test_the_order_of_two_injectors_does_not_matter(raw: dict[str, Any], demands: list[Demand]) -> None:
+    """But for the places in the lists, and with the second pass that a reinvocation brings."""
+
+    def ours(pod: dict[str, Any]) -> dict[str, Any]:
+        return apply(pod, mutate(pod, GAMES, demands, CLUSTER).edits)
+
+    def sorted_lists(pod: dict[str, Any]) -> dict[str, Any]:
+        for place in ("containers", "initContainers"):
+            pod["spec"][place] = sorted(pod["spec"].get(place) or [], key=lambda entry: json.dumps(entry))
+        return pod
+
+    assert sorted_lists(ours(inject_another(ours(raw)))) == sorted_lists(ours(inject_another(raw)))
 
 
 @given(raw=PODS, demands=DEMANDS)

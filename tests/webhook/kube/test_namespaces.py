@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from webhook.kube.informer import Key
-from webhook.kube.namespaces import LimitRangeStore, NamespaceStore
+from webhook.kube.namespaces import Held, LimitRangeStore, NamespaceStore
 from webhook.policy.cluster import LimitRange
 
 ENABLED = {"udplb/inject": "enabled", "team": "games"}
@@ -35,9 +35,18 @@ def test_labels_are_kept_of_namespaces_that_opted_in(
     assert store.labels("games") == kept
 
 
+@pytest.mark.parametrize(("labels", "kept"), [(ENABLED, {"linkerd.io/inject": "enabled"}), ({}, {})])
+def test_of_annotations_only_a_meshs_switch_is_kept(labels: dict[str, str], kept: dict[str, str]) -> None:
+    annotations = {"linkerd.io/inject": "enabled", "example.com/owner": "games"}
+    store = NamespaceStore()
+    store.put(Key("", "games"), store.read({"metadata": {"labels": labels, "annotations": annotations}}))
+    assert store.annotations("games") == kept
+    assert store.annotations("other") == {}
+
+
 def test_a_namespace_that_is_not_held_has_no_labels() -> None:
     store = NamespaceStore()
-    store.replace({Key("", "games"): ENABLED})
+    store.replace({Key("", "games"): Held(ENABLED, {})})
     assert store.labels("games") == ENABLED
     store.remove(Key("", "games"))
     assert store.labels("games") is None

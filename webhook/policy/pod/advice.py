@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from webhook.policy import gosyntax, keys
 from webhook.policy.finding import Finding, Severity, annotation_field
-from webhook.policy.pod import rules
+from webhook.policy.pod import mesh, rules
 from webhook.policy.pod.annotations import MAX_PORTS
-from webhook.policy.pod.container import FIRST_OPEN_PORT, lowest_port
+from webhook.policy.pod.drain import AWS_ACTS_WITHIN
 from webhook.policy.pod.injection import Facts, Inject, Skip
 from webhook.policy.pod.objects import PORT_START
 from webhook.policy.pod.ports import Plan
 from webhook.policy.pod.rules import EXPECTED, SKIPS, SkipReason
+from webhook.policy.pod.surroundings import FIRST_OPEN_PORT, lowest_port
 from webhook.policy.pod.verify import damage, served_ports
 
 _SAID_ELSEWHERE = frozenset({SkipReason.ALREADY_INJECTED, SkipReason.MALFORMED_ANNOTATION})
@@ -35,6 +36,8 @@ def advise(facts: Facts, verdict: Inject | Skip) -> Iterator[Finding]:
     else:
         yield from _idle_probes(facts, verdict)
         yield from _low_port(facts, verdict)
+        yield from _short_drain(facts)
+        yield from _mesh(facts, verdict)
 
 
 def is_expected(facts: Facts, skip: Skip) -> bool:
@@ -129,6 +132,43 @@ def _low_port(facts: Facts, inject: Inject) -> Iterator[Finding]:
         fix,
         start or "",
     )
+
+
+def _short_drain(facts: Facts) -> Iterator[Finding]:
+    """A drain that ends before the load balancer has acted, or while flows stay by its deregistration delay."""
+    drain = facts.wishes.drain
+    delays = {demand.drain_delay: demand.service for demand in facts.demands if demand.udp}
+    longest = max(delays, default=0)
+    if not drain or drain >= max(AWS_ACTS_WITHIN, longest):
+        return
+    if longest > AWS_ACTS_WITHIN:
+        why = f"flows stay on a draining target for the {longest} s of Service {delays[longest]}'s deregistration delay"
+    else:
+        why = f"AWS takes {AWS_ACTS_WITHIN} s and more to move flows away from a target that is deregistered"
+    least = max(AWS_ACTS_WITHIN, longest)
+    yield rules.SHORT_DRAIN.finding(
+        annotation_field(keys.DRAIN),
+        f"the application stops after {drain} s and loses what comes later: {why}",
+        f'write "{least}s" or more',
+        facts.pod.annotations[keys.DRAIN],
+    )
+
+
+def _mesh(facts: Facts, inject: Inject) -> Iterator[Finding]:
+    """A proxy that answers the check in the sidecar's place, so that the target is green whatever happens."""
+    if caught := mesh.intercepted(facts, inject.plan.ports):
+        numbers = ", ".join(map(str, caught))
+        yield rules.MESH_INTERCEPTS.finding(
+            "spec.initContainers",
+            f"the mesh's proxy answers on TCP {numbers}, whatever the sidecar says",
+            "let the mesh's webhook run after udplb's (by the name of its configuration), and create the pod again",
+        )
+    elif mesh.in_ambient(facts):
+        yield rules.AMBIENT.finding(
+            "metadata.labels[istio.io/dataplane-mode]",
+            "Istio's ztunnel accepts TCP on every port, so that the target is green whatever the sidecar says",
+            'take the pod out of the mesh with the label istio.io/dataplane-mode: "none", if it may leave mTLS',
+        )
 
 
 def _opens(start: str | None, port: int) -> bool:

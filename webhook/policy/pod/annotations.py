@@ -21,8 +21,7 @@ PREFIX = "udplb/"
 _MOST_NOTES = 16
 """More than fit into an answer's warnings; thousands of forged keys must not cost a second."""
 _SWITCH = {"true": True, "false": False}
-_FUTURE = (keys.DRAIN,)
-_READ = (keys.PORTS, keys.NATIVE_SIDECAR, keys.STATUS, keys.PROBE, *_FUTURE)
+_READ = (keys.PORTS, keys.NATIVE_SIDECAR, keys.STATUS, keys.PROBE, keys.DRAIN)
 _ELSEWHERE = {
     keys.INJECT: "set it as a label of the pod",
     keys.OWNER: "set it as a label of the namespace",
@@ -32,6 +31,9 @@ _ELSEWHERE = {
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
 _PORTS_FIX = f"write numbers from 1 to 65535, each once, at most {MAX_PORTS}: 5555,9001"
 _TOO_MANY = Refusal("there are too many", f"keep those of at most {MAX_PORTS} ports")
+_DURATION = re.compile(r"(?:([0-9]{1,2})m)?(?:([0-9]{1,3})s)?", re.ASCII)
+_DRAIN = range(1, 601)
+_DRAIN_FIX = "write a duration from 1s to 10m: 300s"
 _SWITCH_FIX = 'write "true" or "false"'
 
 
@@ -45,6 +47,8 @@ class Wishes:
     probe: Probe = DEFAULT
     probes: Mapping[int, Probe] = field(default_factory=dict)
     """Those of single ports, which win."""
+    drain: int = 0
+    """Seconds that the application goes on serving, 0 without `udplb/drain`."""
     faults: tuple[Finding, ...] = ()
     """Values that cannot be read."""
     notes: tuple[Finding, ...] = ()
@@ -85,6 +89,9 @@ def read_wishes(pod: Pod) -> Wishes:
         faults.append(_malformed(annotation_field(keys.NATIVE_SIDECAR), native, _SWITCH_FIX))
     if inject is not None and inject not in _SWITCH:
         faults.append(_malformed(_label_field(keys.INJECT), inject, _SWITCH_FIX))
+    drain = 0 if keys.DRAIN not in annotations else parse_drain(annotations[keys.DRAIN])
+    if drain is None:
+        faults.append(_malformed(annotation_field(keys.DRAIN), annotations[keys.DRAIN], _DRAIN_FIX))
     probe, probes, refused = _read_probes(annotations, numbers or ())
     faults += refused
     return Wishes(
@@ -93,6 +100,7 @@ def read_wishes(pod: Pod) -> Wishes:
         inject=_SWITCH.get(inject) if inject is not None else None,
         probe=probe,
         probes=probes,
+        drain=drain or 0,
         faults=tuple(faults[:_MOST_NOTES]),
         notes=tuple(islice(chain(_annotation_notes(annotations), _label_notes(labels)), _MOST_NOTES)),
     )
@@ -106,6 +114,13 @@ def parse_ports(text: str) -> tuple[int, ...] | None:
     return tuple(sorted(numbers)) if all(0 < number <= 65535 for number in numbers) else None
 
 
+def parse_drain(text: str) -> int | None:
+    """The seconds of `udplb/drain`; None where it is malformed."""
+    match = _DURATION.fullmatch(text.strip())
+    seconds = int(match[1] or 0) * 60 + int(match[2] or 0) if match else 0
+    return seconds if seconds in _DRAIN else None
+
+
 def _read_probes(
     annotations: Mapping[str, str], ports: Collection[int]
 ) -> tuple[Probe, dict[int, Probe], list[Finding]]:
@@ -117,10 +132,13 @@ def _read_probes(
     faults: list[Finding] = []
     for key in written:
         port = _port_of(key)
-        probe = _NO_PORT if port is None else _gated(read_probe(annotations[key]), (port,))
+        if port is None:
+            faults.append(_refused(key, _NO_PORT))
+            continue
+        probe = _gated(read_probe(annotations[key]), (port,))
         if isinstance(probe, Refusal):
             faults.append(_refused(key, probe))
-        elif port is not None:
+        else:
             probes[port] = probe
     general = read_probe(annotations[keys.PROBE]) if keys.PROBE in annotations else DEFAULT
     general = _gated(general, [port for port in ports if port not in probes])
@@ -152,11 +170,7 @@ def _refused(key: str, refusal: Refusal) -> Finding:
 def _annotation_notes(annotations: Mapping[str, str]) -> Iterator[Finding]:
     for key, value in annotations.items():
         field = annotation_field(key)
-        if key in _FUTURE:
-            yield rules.IDLE_KEY.finding(
-                field, "this version of udplb does not act on this key", "remove it or update udplb", value
-            )
-        elif key in _ELSEWHERE:
+        if key in _ELSEWHERE:
             yield rules.MISPLACED_KEY.finding(
                 field, "udplb does not read this key from a pod's annotations", _ELSEWHERE[key], value
             )

@@ -8,10 +8,10 @@ from typing import Any
 
 from webhook.policy import keys
 from webhook.policy.cluster import Cluster, Namespace
-from webhook.policy.finding import Decision, Finding, Waivers
+from webhook.policy.finding import Decision, Edit, Finding, Waivers
 from webhook.policy.pod import advice, rules, templates
-from webhook.policy.pod.container import insertion, removal
 from webhook.policy.pod.injection import Facts, Inject, Skip, decide, gather, opted_in
+from webhook.policy.pod.insertion import insertion, removal, uninjection
 from webhook.policy.pod.objects import is_owned, parse_pod
 from webhook.policy.pod.ports import declared_ports
 from webhook.policy.pod.resources import Resources
@@ -65,6 +65,15 @@ def mutate(
         return Decision(edits, findings, "" if edits else SkipReason.ALREADY_INJECTED)
     edits = () if verdict.settled else removal(facts, verdict, advice.is_expected(facts, verdict))
     return Decision(edits, findings, verdict.reason)
+
+
+def uninject(raw: Mapping[str, Any], cluster: Cluster) -> tuple[Edit, ...]:
+    """What takes everything of ours out of a pod, or of a template that somebody copied from one.
+
+    Raises:
+        MalformedObject: a field has another type than the API has.
+    """
+    return uninjection(gather(Raw(raw), parse_pod(raw), (), Namespace(""), cluster))
 
 
 def validate(

@@ -57,6 +57,7 @@ _INJECTED = (
     '{"schema":1,"version":"0.1.0","injected":true,"hash":"0123456789ab","ports":{"7777":"service/game"}}'
 )
 _SIDECAR = {"name": SIDECAR_NAME, "args": ["--port", "7777"]}
+_ISTIO_INIT = {"name": "istio-init"}
 _NO_SERVICE: Fragment = {"spec": {"selector": {"app": "another"}}}
 _UNDECLARED = [_container()]
 
@@ -99,6 +100,17 @@ EXAMPLES: dict[str, Example] = {
         final=True,
     ),
     "UDPLB928": _annotated(keys.STATUS, _INJECTED, None, final=True),
+    "UDPLB930": _annotated(keys.DRAIN, "60s", "300s"),
+    "UDPLB931": Example(
+        _pod(initContainers=[_ISTIO_INIT | {"args": ["-b", "*", "-d", "15090,15021"]}]),
+        _pod(initContainers=[_ISTIO_INIT | {"args": ["-b", "*", "-d", "15090,15021,7777"]}]),
+        kind="Pod",
+    ),
+    "UDPLB932": Example(
+        _pod(labels={"istio.io/dataplane-mode": "ambient"}),
+        _pod(labels={"istio.io/dataplane-mode": "none"}),
+        kind="Pod",
+    ),
     "UDPLB950": Example(
         {"metadata": {"labels": {keys.INJECT: None}}},
         {"metadata": {"labels": {keys.INJECT: "enabled"}}},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from webhook.policy import keys
@@ -12,7 +12,7 @@ from webhook.policy.pod.objects import CONTAINERS, SIDECAR_NAME, Pod
 from webhook.policy.pod.ports import NOTHING, Plan, plan
 from webhook.policy.pod.resources import Resources, fit
 from webhook.policy.pod.rules import SkipReason
-from webhook.policy.pod.status import Status, parse_status
+from webhook.policy.pod.status import Before, Status, parse_status
 from webhook.policy.pod.verify import PLACES, served_ports
 from webhook.policy.raw import Raw
 from webhook.policy.service.demand import Demand
@@ -40,6 +40,11 @@ class Facts:
         if self.status is None or not self.status.injected:
             return False
         return any(container.get("name") != SIDECAR_NAME for container in self.spec.maps(CONTAINERS))
+
+    @property
+    def changed(self) -> Mapping[str, Before]:
+        """What an earlier pass changed beside the container, by the status."""
+        return self.status.changed if self.status is not None and self.ours else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ IDLE_KEY = PodRule(
     "UDPLB923",
     Severity.WARN,
     "A udplb key of a pod has nothing to act on",
-    "The sidecar is added as if the key were absent. A probe of a single port, udplb/probe.<port>, needs a port "
+    "The sidecar is added as if the key were absent. A probe of a single port, udplb/probe.PORT, needs a port "
     "that the sidecar listens on: a Service's target port, one that the pod declares, or one of udplb/ports.",
     "docs/annotations.md",
 )
@@ -134,6 +134,33 @@ PREVIEW = PodRule(
     "Said on a dry run only: the ports, whom they come from, and what the sidecar adds to the pod's "
     "requests and limits, which counts against a ResourceQuota.",
     "docs/operations.md",
+)
+SHORT_DRAIN = PodRule(
+    "UDPLB930",
+    Severity.WARN,
+    "The drain ends before the load balancer has moved the flows",
+    "The controller deregisters a pod when its deletion begins, but AWS takes two to five minutes to act on it, "
+    "and flows stay on a draining target until the Service's deregistration delay (300 seconds unless "
+    "target-group-attributes say otherwise) ends. What the application does not serve until then is lost.",
+    "AWS documentation, target group attributes; AWS support, as quoted by users of the controller",
+)
+MESH_INTERCEPTS = PodRule(
+    "UDPLB931",
+    Severity.WARN,
+    "A service mesh answers the health check in the sidecar's place",
+    "A proxy that takes all inbound TCP accepts the load balancer's check itself, so that the target is green "
+    "whatever the sidecar says. udplb excludes its ports by annotation, which the mesh reads when it injects: "
+    'here it had injected before. The status says "mesh":"intercepted".',
+    "Istio tools/istio-iptables; Linkerd proxy-init",
+)
+AMBIENT = PodRule(
+    "UDPLB932",
+    Severity.WARN,
+    "Istio ambient answers the health check in the sidecar's place",
+    "ztunnel accepts a TCP connection before it knows whether anybody listens in the pod, so that a closed port "
+    "looks open. Its only switch would take mTLS from the whole pod, so udplb never sets it. The status says "
+    '"mesh":"ambient".',
+    "Istio issue 60955",
 )
 
 _POLICY = "docs/architecture.md"
@@ -331,6 +358,9 @@ RULES = (
     BROKEN_SIDECAR,
     ABSENT_SIDECAR,
     PREVIEW,
+    SHORT_DRAIN,
+    MESH_INTERCEPTS,
+    AMBIENT,
     *SKIPS.values(),
 )
 """Every row, in the order of their codes."""

@@ -14,13 +14,21 @@ from functools import lru_cache
 from typing import Any
 
 SCHEMA = 1
+
+Before = str | int | None
+"""What stood in a field before us."""
+
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _VERSION = re.compile(r"([0-9]{1,6})\.([0-9]{1,6})\.([0-9]{1,6})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the annotation says. Of an unknown schema nothing but its number is read."""
+    """What the annotation says. Of an unknown schema nothing but its number is read.
+
+    `changed` names what else of the pod was changed, each with what stood there before (None: nothing), so
+    that it can be taken back.
+    """
 
     version: str
     injected: bool
@@ -28,6 +36,8 @@ class Status:
     hash: str = ""
     ports: Mapping[int, str] = field(default_factory=dict)
     skipped: Mapping[int, str] = field(default_factory=dict)
+    changed: Mapping[str, Before] = field(default_factory=dict)
+    mesh: str = ""
     schema: int = SCHEMA
 
     def newer_than(self, version: str) -> bool:
@@ -42,6 +52,10 @@ class Status:
             members["reason"] = self.reason
         if self.skipped:
             members["skipped"] = _texts(self.skipped)
+        if self.changed:
+            members["changed"] = dict(self.changed)
+        if self.mesh:
+            members["mesh"] = self.mesh
         return _compact(members)
 
 
@@ -56,7 +70,8 @@ def parse_status(text: str | None) -> Status | None:
             return Status(version="", injected=True, schema=schema)
         case {"schema": int(), "version": str(version), "injected": True, "hash": str(spec), "ports": ports}:
             numbers = _read_ports(ports)
-            return Status(version, True, hash=spec, ports=numbers) if numbers else None
+            changed = _read_changed(members.get("changed"))
+            return Status(version, True, hash=spec, ports=numbers, changed=changed) if numbers else None
         case {"schema": int(), "version": str(version), "injected": False}:
             return Status(version, False)
     return None
@@ -74,6 +89,11 @@ def _read_ports(ports: Any) -> dict[int, str] | None:
     if not isinstance(ports, dict) or not all(key.isdecimal() and len(key) <= 5 for key in ports):
         return None
     return {int(key): str(source) for key, source in ports.items()}
+
+
+def _read_changed(changed: Any) -> dict[str, Before]:
+    entries = changed.items() if isinstance(changed, dict) else ()
+    return {key: before for key, before in entries if before is None or type(before) in (str, int)}
 
 
 def _numbers(version: str) -> tuple[int, ...]:
