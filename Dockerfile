@@ -3,7 +3,8 @@ ARG PYTHON_IMAGE=docker.io/library/python:3.13-slim-trixie
 ARG COMPILER_IMAGE=docker.io/library/debian:trixie-slim
 
 FROM ${COMPILER_IMAGE} AS sidecar-build
-RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev make musl-tools
+RUN command -v musl-gcc >/dev/null \
+    || { apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev make musl-tools; }
 WORKDIR /src/sidecar
 COPY webhook/__init__.py ../webhook/
 COPY sidecar .
@@ -15,10 +16,14 @@ USER 64646:64646
 ENTRYPOINT ["/udp-healthcheck"]
 
 FROM ${PYTHON_IMAGE} AS webhook-build
-RUN python -m venv --without-pip /opt/udplb
+# pip's own settings, for a build without a network.
+ARG PIP_NO_INDEX
+ARG PIP_FIND_LINKS
+RUN python3 -m venv --without-pip /opt/udplb
 COPY requirements.lock .
 # Wheels only: a package without one would need a compiler.
-RUN pip --python /opt/udplb/bin/python install --no-cache-dir --require-hashes --only-binary :all: -r requirements.lock
+RUN python3 -m pip --python /opt/udplb/bin/python install --no-cache-dir --no-compile --require-hashes \
+    --only-binary :all: -r requirements.lock
 COPY certs /src/certs
 COPY webhook /src/webhook
 # The root file system is read-only at run time, so modules are compiled here.
@@ -28,7 +33,7 @@ RUN cp -r /src/certs /src/webhook /opt/udplb/lib/python3*/site-packages/ \
     && /opt/udplb/bin/python -m compileall -q /opt/udplb/lib
 
 FROM ${PYTHON_IMAGE} AS webhook
-RUN pip uninstall --yes --root-user-action=ignore pip && rm -r /usr/local/lib/python3*/ensurepip
+RUN python3 -c 'import ensurepip, pathlib, pip, shutil; [shutil.rmtree(pathlib.Path(m.__file__).parent) for m in (ensurepip, pip)]'
 COPY --from=webhook-build /opt/udplb /opt/udplb
 ENV PATH=/opt/udplb/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 64646:64646

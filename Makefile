@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 PYTEST := $(BIN)/python -m pytest --no-header -q
 
-.PHONY: demo test test-all test-fast lint cover programs sidecar docs golden push clean
+.PHONY: demo test e2e test-all test-fast lint cover programs sidecar docs golden push clean
 
 $(STAMP): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -40,8 +40,12 @@ test-fast: lint
 
 test: programs lint sidecar
 	rm -f .coverage .coverage.*
-	$(PYTEST) $(EXTRA) --cov --cov-report=
+	$(PYTEST) tests --ignore=tests/e2e $(EXTRA) --cov --cov-report=
 	$(MAKE) --no-print-directory cover
+
+# One real node with the images and the chart. Needs root and Debian's packages, and says which.
+e2e: $(STAMP)
+	$(PYTEST) tests/e2e
 
 # The long run: ten thousand cases of each property.
 test-all:

@@ -26,7 +26,7 @@ def control_plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
     """kube-apiserver and etcd on loopback; udplb acts in opted-in namespaces once a test asked for `cluster`."""
     capture = request.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():  # minutes of building must show
-        for name in programs.PROGRAMS:
+        for name in programs.CONTROL_PLANE:
             programs.find(name)
     with ControlPlane() as running:
         yield running

@@ -159,7 +159,7 @@ def test_a_load_balancers_owner_comes_and_goes(owner: Owner, private_control_pla
 def test_a_taken_port_is_given_up_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", lab.free_port())) as taken:
         ports = iter([taken.getsockname()[1], lab.free_port()])
-        monkeypatch.setattr(lab, "free_port", lambda: next(ports))
+        monkeypatch.setattr(lab, "free_port", lambda *_: next(ports))
         with ControlPlane() as second:
             assert second.request("GET", "/readyz").status == 200
     assert next(ports, None) is None

@@ -5,12 +5,13 @@
         print(cluster.kubectl("get", "namespaces").stdout)
 
 No controller manager runs: Deployments make no pods, quotas count only what a test writes into their status,
-and a namespace gets its ServiceAccount from `namespace()`.
+and a namespace gets its ServiceAccount from `namespace()`. A node adds one, see `tests/lab/node`.
 """
 
 from __future__ import annotations
 
 import base64
+import ipaddress
 import json
 import os
 import random
@@ -36,20 +37,25 @@ REQUEST_SECONDS = 30.0
 PORT_ATTEMPTS = 5
 # Below Linux's ephemeral ports (32768 and up), which any outgoing connection may take at any time.
 PORTS = range(20000, 30000)
-SERVING_NAMES = (
-    "localhost",
-    "127.0.0.1",
-    "kubernetes",
-    "kubernetes.default",
-    "kubernetes.default.svc",
-    "10.0.0.1",
-)
+SERVING_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
 
 
 class ControlPlane:
-    """etcd and kube-apiserver while the context lasts; `admin` may do everything."""
+    """etcd and kube-apiserver while the context lasts; `admin` may do everything.
 
-    def __init__(self) -> None:
+    `address` is where the API server listens and what it tells pods; `services` the ranges of ClusterIPs;
+    `flags` come last and win.
+    """
+
+    def __init__(
+        self,
+        address: str = "127.0.0.1",
+        services: str = "10.0.0.0/16,fd00:5e::/108",
+        flags: Sequence[str] = (),
+    ) -> None:
+        self._address = address
+        self._services = services
+        self._flags = flags
         self._cleanup = ExitStack()
         self._authority = Authority("udplb-lab")
         self.ca_pem = self._authority.pem.decode()
@@ -72,7 +78,7 @@ class ControlPlane:
         cleanup.callback(self._etcd.stop)
         cleanup.callback(self.stop_api_server)
         for attempts_left in reversed(range(PORT_ATTEMPTS)):
-            self.port = free_port()
+            self.port = free_port(self._address)
             try:
                 self.start_api_server()
                 break
@@ -83,9 +89,11 @@ class ControlPlane:
         self._give_service_account("default")
 
     def _write_keys(self) -> None:
+        first_service = ipaddress.ip_network(self._services.split(",")[0])[1]
+        names = (*SERVING_NAMES, self._address, str(first_service))
         (self.directory / "ca.crt").write_bytes(self._authority.pem)
         (self.directory / "service-account.key").write_bytes(signing_key())
-        self._write_pair("api-server", self._authority.server("kube-apiserver", SERVING_NAMES))
+        self._write_pair("api-server", self._authority.server("kube-apiserver", names))
         self._write_pair("admin", self._authority.client("admin", ["system:masters"]))
 
     def _write_pair(self, name: str, pair: Pair) -> None:
@@ -94,17 +102,42 @@ class ControlPlane:
 
     @property
     def url(self) -> str:
-        return f"https://127.0.0.1:{self.port}"
+        return f"https://{self._address}:{self.port}"
 
     def start_api_server(self) -> None:
         """Start the API server, for the first time or again on the same port and data; return when ready."""
-        command = _api_server_command(self._api_server_path, self.directory, self.port)
+        command: list[str | Path] = [self._api_server_path, *self._api_server_flags(), *self._flags]
         self._api_server = Process(command, self.directory / "kube-apiserver.log")
         try:
             wait_until(self._ready, "ready API server", READY_SECONDS, self._etcd, self._api_server)
         except LabError:
             self.stop_api_server()
             raise
+
+    def _api_server_flags(self) -> list[str]:
+        directory = self.directory
+        return [
+            f"--bind-address={self._address}",
+            f"--secure-port={self.port}",
+            f"--advertise-address={self._address}",
+            "--endpoint-reconciler-type=none",  # a loopback address must not become an endpoint
+            f"--etcd-servers=unix://{directory}/etcd.sock",
+            f"--cert-dir={directory}",
+            f"--tls-cert-file={directory}/api-server.crt",
+            f"--tls-private-key-file={directory}/api-server.key",
+            f"--client-ca-file={directory}/ca.crt",
+            "--authorization-mode=Node,RBAC",
+            "--enable-admission-plugins=NodeRestriction",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-key-file={directory}/service-account.key",
+            f"--service-account-signing-key-file={directory}/service-account.key",
+            f"--service-cluster-ip-range={self._services}",
+            f"--kubelet-client-certificate={directory}/admin.crt",
+            f"--kubelet-client-key={directory}/admin.key",
+            "--kubelet-preferred-address-types=InternalIP",
+            "--allow-privileged=true",
+            "--profiling=false",
+        ]
 
     def stop_api_server(self) -> None:
         """Kill the API server, as a lost node would; etcd keeps the data."""
@@ -122,7 +155,7 @@ class ControlPlane:
 
     def _admin(self, timeout: float) -> RestClient:
         certificate, key = self.directory / "admin.crt", self.directory / "admin.key"
-        return RestClient(self.port, self.directory / "ca.crt", certificate, key, timeout)
+        return RestClient((self._address, self.port), self.directory / "ca.crt", certificate, key, timeout)
 
     def request(self, method: str, path: str, body: Any = None, content_type: str = "") -> Answer:
         """One plain request as admin, see `RestClient.request`."""
@@ -218,12 +251,12 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not foreign.fullmatch(name)}
 
 
-def free_port() -> int:
-    """A TCP port of loopback that nobody listens on now; who binds it must be ready to lose a race."""
+def free_port(address: str = "127.0.0.1") -> int:
+    """A TCP port of the address that nobody listens on now; who binds it must be ready to lose a race."""
     for port in random.sample(PORTS, len(PORTS)):
         with socket.socket() as trial:
             try:
-                trial.bind(("127.0.0.1", port))
+                trial.bind((address, port))
             except OSError:
                 continue
             return port
@@ -240,29 +273,6 @@ def _etcd_command(program: Path, directory: Path) -> list[str | Path]:
         f"--listen-peer-urls=unix://{directory}/peer.sock",
         "--advertise-client-urls=http://localhost:2379",
         "--log-level=warn",
-    ]
-
-
-def _api_server_command(program: Path, directory: Path, port: int) -> list[str | Path]:
-    return [
-        program,
-        "--bind-address=127.0.0.1",
-        f"--secure-port={port}",
-        "--advertise-address=127.0.0.1",
-        "--endpoint-reconciler-type=none",  # a loopback address must not become an endpoint
-        f"--etcd-servers=unix://{directory}/etcd.sock",
-        f"--cert-dir={directory}",
-        f"--tls-cert-file={directory}/api-server.crt",
-        f"--tls-private-key-file={directory}/api-server.key",
-        f"--client-ca-file={directory}/ca.crt",
-        "--authorization-mode=Node,RBAC",
-        "--enable-admission-plugins=NodeRestriction",
-        "--service-account-issuer=https://kubernetes.default.svc",
-        f"--service-account-key-file={directory}/service-account.key",
-        f"--service-account-signing-key-file={directory}/service-account.key",
-        "--service-cluster-ip-range=10.0.0.0/16,fd00:5e::/108",
-        "--allow-privileged=true",
-        "--profiling=false",
     ]
 
 

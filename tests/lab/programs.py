@@ -1,4 +1,4 @@
-"""The real programs of the test control plane: kube-apiserver, kubectl, etcd, helm.
+"""The real programs of the test control plane (kube-apiserver, kubectl, etcd, helm) and of the test node.
 
 A program comes from `$KUBEBUILDER_ASSETS` (the field's convention: `setup-envtest use -p path`) or,
 helm, from PATH; else from the cache; else it is built from the Go modules pinned beside this file
@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum
 from functools import cache
 from pathlib import Path
 
@@ -32,6 +33,14 @@ PROGRESS_SECONDS = 15.0
 SCRATCH_PREFIX = ".building-"
 
 Say = Callable[[str], None]
+
+
+class Found(Enum):
+    """Where a program is looked for before it is built."""
+
+    ASSETS = "$KUBEBUILDER_ASSETS"
+    PATH = "PATH"
+    NOWHERE = "nowhere: only the node needs it, and `make test` does without"
 
 
 class MissingProgram(Exception):
@@ -46,7 +55,7 @@ class Program:
     module: str
     package: str
     stamp: str = ""
-    from_path: bool = False
+    found: Found = Found.ASSETS
 
     @property
     def version(self) -> str:
@@ -71,9 +80,14 @@ PROGRAMS = {
         Program("etcd", "etcd", "go.etcd.io/etcd/server/v3"),
         Program("kube-apiserver", "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver", KUBERNETES_STAMP),
         Program("kubectl", "kubernetes", "k8s.io/kubernetes/cmd/kubectl", KUBERNETES_STAMP),
-        Program("helm", "helm", "helm.sh/helm/v4/cmd/helm", from_path=True),
+        Program("helm", "helm", "helm.sh/helm/v4/cmd/helm", found=Found.PATH),
+        *(
+            Program(name, "kubernetes", f"k8s.io/kubernetes/cmd/{name}", KUBERNETES_STAMP, Found.NOWHERE)
+            for name in ("kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
+        ),
     )
 }
+CONTROL_PLANE = tuple(name for name, program in PROGRAMS.items() if program.found is not Found.NOWHERE)
 
 
 def say_on_stderr(line: str) -> None:
@@ -105,7 +119,9 @@ def find(name: str, say: Say = say_on_stderr) -> Path:
 
 
 def _given(program: Program) -> Path | None:
-    if program.from_path:
+    if program.found is Found.NOWHERE:
+        return None
+    if program.found is Found.PATH:
         on_path = shutil.which(program.name)
         return Path(on_path) if on_path else None
     assets = os.environ.get("KUBEBUILDER_ASSETS")
@@ -198,9 +214,9 @@ def _ticking(say: Say, what: str) -> Iterator[None]:
 
 
 def main() -> int:
-    """Build or find every program named on the command line (all without arguments); print the paths."""
+    """Build or find every program named on the command line (without arguments the control plane's)."""
     try:
-        for name in sys.argv[1:] or PROGRAMS:
+        for name in sys.argv[1:] or CONTROL_PLANE:
             print(find(name), flush=True)
     except MissingProgram as missing:
         print(f"udplb: {missing}", file=sys.stderr)

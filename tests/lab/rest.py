@@ -25,8 +25,10 @@ class Answer:
 class RestClient:
     """Requests to one address under one client certificate."""
 
-    def __init__(self, port: int, ca: Path, certificate: Path, key: Path, timeout: float) -> None:
-        self._port = port
+    def __init__(
+        self, address: tuple[str, int], ca: Path, certificate: Path, key: Path, timeout: float
+    ) -> None:
+        self._address = address
         self._timeout = timeout
         self._tls = ssl.create_default_context(cafile=str(ca))
         self._tls.load_cert_chain(certificate, key)
@@ -37,9 +39,7 @@ class RestClient:
         Raises:
             OSError: nobody answers.
         """
-        connection = http.client.HTTPSConnection(
-            "127.0.0.1", self._port, context=self._tls, timeout=self._timeout
-        )
+        connection = http.client.HTTPSConnection(*self._address, context=self._tls, timeout=self._timeout)
         headers = {"Content-Type": content_type or CONTENT_TYPES.get(method, "application/json")}
         try:
             connection.request(method, path, None if body is None else json.dumps(body), headers)

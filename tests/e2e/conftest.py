@@ -1,0 +1,87 @@
+"""A cluster with one real node, udplb installed on it by helm from the images of the Dockerfile."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+import webhook
+from tests.e2e.cluster import Cluster
+from tests.lab import programs
+from tests.lab.node import images
+from tests.lab.node.namespaces import NodeNamespaces
+from tests.lab.node.node import Node, control_plane_for, missing
+from tests.lab.owners import LBC, add_owner
+from tests.lab.webhook import Namespaces
+
+REGISTRY = "localhost"
+NUMBERS = itertools.count(1)
+OPTED_IN = {"udplb/inject": "enabled", "pod-security.kubernetes.io/enforce": "restricted"}
+
+
+@pytest.fixture(scope="session")
+def archives(request: pytest.FixtureRequest) -> list[Path]:
+    """The images as archives: the project's two and the tests' UDP server."""
+    if lacking := missing():
+        pytest.exit(lacking, returncode=2)
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():  # minutes of building must show
+        for name in programs.PROGRAMS:
+            programs.find(name)
+        print("building the images", flush=True)
+        return [
+            images.echo(),
+            *(images.project(t, f"{REGISTRY}/{name}:{webhook.__version__}") for t, name in IMAGES),
+        ]
+
+
+IMAGES = (("webhook", "udplb"), ("sidecar", "udp-healthcheck"))
+
+
+@pytest.fixture(scope="session")
+def node(archives: list[Path]) -> Iterator[Cluster]:
+    """The cluster without udplb."""
+    with (
+        NodeNamespaces() as namespaces,
+        control_plane_for(namespaces) as control_plane,
+        Node(namespaces, control_plane) as node,
+    ):
+        for archive in archives:
+            node.load(archive)
+        add_owner(control_plane, LBC)
+        yield Cluster(control_plane, node)
+
+
+@pytest.fixture(scope="session")
+def cluster(node: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
+    """The cluster with udplb installed."""
+    node.control_plane.namespace("udplb-system")
+    certificates = tmp_path_factory.mktemp("certificates")
+    issue = [sys.executable, "-m", "webhook.cli", "certs", "issue", f"--dir={certificates}"]
+    subprocess.run([*issue, "--name=udplb.udplb-system.svc"], check=True)
+    node.control_plane.kubectl(
+        "create", "secret", "tls", "udplb-tls", "--namespace=udplb-system",
+        f"--cert={certificates}/tls.crt", f"--key={certificates}/tls.key",
+    )  # fmt: skip
+    node.helm(
+        "install",
+        "--wait",
+        f"--set=image.registry={REGISTRY}",
+        f"--set-file=tls.caBundle={certificates}/ca.crt",
+    )
+    return node
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Namespaces:
+    """Makes a fresh namespace, opted in and `restricted` unless other labels are given."""
+
+    def make(labels: Mapping[str, str] = OPTED_IN) -> str:
+        return cluster.control_plane.namespace(f"e2e-{next(NUMBERS)}", labels)
+
+    return make
