@@ -24,7 +24,8 @@ MODES = ("enabled", "audit")
 READINESS_GATE = "elbv2.k8s.aws/pod-readiness-gate-inject"
 """Namespace label that makes LBC add readiness gates to new pods."""
 LBC_FINALIZER = "service.k8s.aws/resources"
-"""On a Service: LBC holds AWS resources for it."""
+AUTO_MODE_FINALIZER = "service.eks.amazonaws.com/resources"
+"""On a Service: its controller holds AWS resources for it."""
 MIRROR_POD = "kubernetes.io/config.mirror"
 """On a pod: the kubelet's copy of a static pod, which nobody can change."""
 ISTIO_SWITCHES = ("sidecar.istio.io/inject", "istio-injection", "istio.io/rev")

@@ -30,6 +30,7 @@ from webhook.policy.service import decision
 from webhook.policy.service.rules import immutable, live_changes, transitions
 
 REJECT, WARN = Severity.REJECT, Severity.WARN
+AUTO_FINALIZER = {"finalizers": [keys.AUTO_MODE_FINALIZER]}
 FINALIZER = {"finalizers": [keys.LBC_FINALIZER]}
 CLASS: dict[str, Any] = {"loadBalancerClass": "service.k8s.aws/nlb"}
 BY_TYPE = {"type": "external", "nlb-target-type": "ip"}
@@ -120,6 +121,7 @@ ROWS: list[Row] = [
     Row("U32", "a header comes", "UDPLB832", WARN, live({}, GAME, WEB), live({"proxy-protocol-per-target-group": "80"}, GAME, WEB), live({"proxy-protocol-per-target-group": "81"}, GAME, WEB)),
     Row("U32", "a header goes", "UDPLB832", WARN, live({"target-group-attributes.80": "proxy_protocol_v2.enabled=true"}, GAME, WEB), live({}, GAME, WEB), live({"proxy-protocol-per-target-group": "80"}, GAME, WEB)),
     Row("U33", "QUIC needs another load balancer", "UDPLB833", REJECT, live(), live({"quic-enabled-ports": "7777"}), live({"quic-enabled-ports": "7778"})),
+    Row("U14", "known by the finalizer of EKS Auto Mode", "UDPLB814", REJECT, finished(metadata=AUTO_FINALIZER), live({"scheme": "internet-facing"}), live({"scheme": "internal"})),
     Row("U34", "the same as U6, known by the finalizer", "UDPLB806", WARN, nodes(status=None, metadata=FINALIZER), nodes({"nlb-target-type": "ip"}), nodes({"healthcheck-interval": "20"})),
 ]  # fmt: skip
 

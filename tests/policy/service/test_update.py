@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.policy.service.services import DNS_TCP, DNS_UDP, LBC, LIVE, OPTED_IN, finished, service
+from tests.policy.service.services import DNS_TCP, DNS_UDP, GAME, LBC, LIVE, OPTED_IN, finished, service
 from webhook.policy import keys
 from webhook.policy.finding import Decision, Severity
 from webhook.policy.service import decision
@@ -102,6 +102,19 @@ def test_a_service_that_becomes_a_load_balancer_is_treated_as_new() -> None:
 def test_the_first_udp_port_of_a_load_balancer_is_judged_and_not_mutated() -> None:
     made = update(service({}, DNS_TCP), service({}, DNS_TCP, DNS_UDP))
     assert made.edits == ()
+
+
+def test_a_class_that_the_update_with_the_first_udp_port_drops_returns_alone() -> None:
+    old = service({}, DNS_TCP, loadBalancerClass="service.k8s.aws/nlb")
+    edits = update(old, service({"nlb-target-type": "ip"}, DNS_TCP, GAME)).edits
+    assert [(edit.path, edit.value) for edit in edits] == [
+        (("spec", "loadBalancerClass"), "service.k8s.aws/nlb")
+    ]
+
+
+def test_a_class_of_another_vendor_that_is_dropped_is_still_his() -> None:
+    made = update(service(loadBalancerClass="example.com/lb"), service({"healthcheck-protocol": "udp"}))
+    assert (made.reason, made.edits, rejected_by(made)) == ("foreign_class", (), set())
 
 
 def test_what_was_bad_before_is_a_warning_until_it_is_edited() -> None:

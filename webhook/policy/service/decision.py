@@ -37,10 +37,8 @@ def mutate(
         return left
     if before is None:
         wanted = defaults(service, namespace, cluster)
-    elif before.is_udp_load_balancer:
-        wanted = restore(before, service, namespace, cluster)
     else:
-        wanted = ()
+        wanted = restore(before, service, namespace, cluster)
     return _judged(service, before, namespace, siblings, cluster, edits=wanted)
 
 
@@ -121,9 +119,18 @@ def _left_alone(
         return _leaving("no_udp_port", service, before, namespace, cluster)
     if service.annotations.get(keys.INJECT) == "false":
         return _leaving("opted_out", service, before, namespace, cluster)
-    if owner(service, cluster) is Ownership.FOREIGN:
-        return Decision(findings=leaving_alone(service, before, cluster), reason="foreign_class")
+    if owner(_with_its_class(service, before), cluster) is Ownership.FOREIGN:
+        return Decision(
+            findings=leaving_alone(_with_its_class(service, before), before, cluster), reason="foreign_class"
+        )
     return None
+
+
+def _with_its_class(service: Service, before: Service | None) -> Service:
+    """A class that the update merely drops still says whose the Service is."""
+    if before is None or service.load_balancer_class is not None:
+        return service
+    return replace(service, load_balancer_class=before.load_balancer_class)
 
 
 def _leaving(

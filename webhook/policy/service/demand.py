@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from webhook.policy import gosyntax, keys
 from webhook.policy.cluster import Cluster
 from webhook.policy.service.build import build
-from webhook.policy.service.load_balancer import TRAFFIC_PORT, UDP_PROTOCOLS
+from webhook.policy.service.load_balancer import TRAFFIC_PORT, UDP_PROTOCOLS, NetworkLoadBalancer
 from webhook.policy.service.objects import Service
 from webhook.policy.service.owners import Ownership, owner
 
@@ -49,10 +49,11 @@ class Demand:
         return bool(self.selector) and all(labels.get(key) == value for key, value in self.selector.items())
 
 
-def demand(service: Service, cluster: Cluster) -> Demand | None:
+def demand(service: Service, cluster: Cluster, model: NetworkLoadBalancer | None = None) -> Demand | None:
     """What the load balancer asks of its pods; None where it is none, or selects nothing.
 
-    A foreign, legacy or opted-out Service asks nothing, but its TCP target ports are still in use.
+    A foreign, legacy or opted-out Service asks nothing, but its TCP target ports are still in use. `model`
+    is what `build` makes of it, where that is known.
     """
     if service.type != "LoadBalancer" or not service.selector:
         return None
@@ -62,7 +63,7 @@ def demand(service: Service, cluster: Cluster) -> Demand | None:
         return Demand(service.name, service.selector, tcp=tcp)
     groups = [
         group
-        for group in build(service, cluster).target_groups
+        for group in (model or build(service, cluster)).target_groups
         if group.protocol in UDP_PROTOCOLS and not group.service
     ]
     if any(group.target_type == "instance" for group in groups):

@@ -63,7 +63,8 @@ class Service:
     @property
     def live(self) -> bool:
         """A load balancer of this Service exists, as far as the object tells."""
-        return self.has_ingress or keys.LBC_FINALIZER in self.finalizers
+        held = {keys.LBC_FINALIZER, keys.AUTO_MODE_FINALIZER}.intersection(self.finalizers)
+        return self.has_ingress or bool(held)
 
     def aws(self, name: str) -> str | None:
         """The AWS load balancer annotation of this short name (`scheme`, `healthcheck-port`)."""

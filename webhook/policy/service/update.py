@@ -19,7 +19,7 @@ from webhook.policy.service.owners import Ownership, owner
 def restore(old: Service, new: Service, namespace: Namespace, cluster: Cluster) -> tuple[Edit, ...]:
     """The edits that put back what the update dropped without meaning to."""
     ours: tuple[Edit, ...] = ()
-    if _was_ours(old, cluster):
+    if old.is_udp_load_balancer and _was_ours(old, cluster):
         wanted = defaults(new, namespace, cluster)
         ours = tuple(edit for edit in wanted if edit.code != CLASS and _held(old, edit))
     dropped = old.load_balancer_class

@@ -26,8 +26,8 @@ def same_name(facts: Facts) -> Iterator[Fault]:
 
 def same_pods(facts: Facts) -> Iterator[Fault]:
     """Only where nobody looks at the pods themselves."""
-    asked = demand(facts.service, facts.cluster)
-    if not facts.new or facts.cluster.sees_pods or asked is None or not asked.probed:
+    asked = demand(facts.service, facts.cluster, facts.model) if facts.new and facts.siblings else None
+    if facts.cluster.sees_pods or asked is None or not asked.probed:
         return
     mine = frozenset(facts.service.selector.items())
     for other in facts.siblings:

@@ -18,12 +18,12 @@ SOURCE = "LBC pkg/service/config_types.go"
 
 def backends_without_sidecars(facts: Facts) -> Iterator[Fault]:
     """A backend's pods are probed like our own, but get a sidecar by their own load balancer only."""
-    known = {other.name: demand(other, facts.cluster) for other in facts.siblings}
+    known = {other.name: other for other in facts.siblings}
     for listener in facts.model.listeners:
         if listener.protocol not in UDP_PROTOCOLS:
             continue
         for name in other_services(facts.service, listener.protocol, listener.port):
-            asked = known.get(name)
+            asked = demand(known[name], facts.cluster) if name in known else None
             if asked is None or not asked.udp or asked.instance:
                 field = annotation_field(f"{ACTIONS}{listener.protocol}-{listener.port}")
                 reason = f"{name} is no UDP load balancer that udplb cares for, so its pods get no sidecar and stay red"
