@@ -21,6 +21,8 @@ from webhook.handlers import Handler
 
 BODY_SECONDS = 10.0
 """How long a body may take: twice what the API server waits for the whole answer."""
+HELD_BYTES = 64 * 2**20
+"""Bodies in memory at once: thousands of the usual reviews, nine of the largest. JSON takes several times that."""
 JSON = (b"content-type", b"application/json")
 CLOSE = (b"connection", b"close")
 
@@ -46,6 +48,8 @@ class Gate:
     body_limit: int
     draining: bool = False
     busy: int = 0
+    held: int = 0
+    """Bytes of the bodies of all reviews that are being answered."""
 
 
 class Refused(Exception):
@@ -61,6 +65,13 @@ class Disconnected(Exception):
     """The client is gone before its body was complete: nobody to answer."""
 
 
+@dataclass(slots=True)
+class Sent:
+    """How much of its body one call has sent so far, in bytes."""
+
+    size: int = 0
+
+
 class ReviewEndpoint:
     """One path as a bare ASGI object.
 
@@ -74,13 +85,15 @@ class ReviewEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gate = self._gate
+        sent = Sent()
         gate.busy += 1
         try:
-            status, body = await self._respond(scope, receive)
+            status, body = await self._respond(scope, receive, sent)
         except Disconnected:
             return
         finally:
             gate.busy -= 1
+            gate.held -= sent.size
         headers = [JSON, (b"content-length", b"%d" % len(body))]
         if gate.draining:
             headers.append(CLOSE)
@@ -89,12 +102,12 @@ class ReviewEndpoint:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _respond(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
+    async def _respond(self, scope: Scope, receive: Receive, sent: Sent) -> tuple[int, bytes]:
         started = perf_counter()
         path, uid = scope["path"], ""
         try:
             self._check(scope)
-            request = decode_review(await read_body(receive, self._gate.body_limit))
+            request = decode_review(await read_body(receive, self._gate, sent))
             uid = request.uid
             answer = await self._handler.answer(request)
             body = encode_review(answer.response)
@@ -135,10 +148,14 @@ class ReviewEndpoint:
         return status, error_body(reason)
 
 
-async def read_body(receive: Receive, limit: int) -> bytes:
-    """The whole body; raises Refused where it is too large or too slow, Disconnected where it ends early."""
+async def read_body(receive: Receive, gate: Gate, sent: Sent) -> bytes:
+    """The whole body, counted as held by the gate.
+
+    Raises:
+        Refused: it is too large or too slow, all bodies together are too large, or the server stops.
+        Disconnected: it ends early.
+    """
     chunks: list[bytes] = []
-    room = limit
     try:
         async with asyncio.timeout(BODY_SECONDS):
             while True:
@@ -146,14 +163,21 @@ async def read_body(receive: Receive, limit: int) -> bytes:
                 if message["type"] == "http.disconnect":
                     raise Disconnected
                 chunk = message.get("body", b"")
-                room -= len(chunk)
-                if room < 0:
-                    raise too_large(limit)
                 chunks.append(chunk)
+                sent.size += len(chunk)
+                gate.held += len(chunk)
+                if sent.size > gate.body_limit:
+                    raise too_large(gate.body_limit)
+                if gate.held > max(HELD_BYTES, gate.body_limit):
+                    raise Refused(
+                        503, f"overloaded: more than {HELD_BYTES} bytes of reviews are being answered"
+                    )
                 if not message.get("more_body", False):
                     return b"".join(chunks)
     except TimeoutError:
         raise Refused(408, f"the body is not complete after {BODY_SECONDS:g} s") from None
+    except asyncio.CancelledError:  # the drain is over
+        raise Refused(503, "stopping: the body did not come in time") from None
 
 
 def too_large(limit: int) -> Refused:

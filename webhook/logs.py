@@ -30,6 +30,8 @@ def configure(level: str) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_Forward()], level=logging.WARNING, force=True)
+    # Its warnings are about what clients send, and clients can send without end.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
 def _serialize(fields: Any, **_options: Any) -> bytes:

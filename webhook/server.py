@@ -24,6 +24,7 @@ from webhook.handlers import Lookups, NamespaceGetter, handlers
 from webhook.metrics import Metrics
 from webhook.ops import ops_app
 from webhook.policy.cluster import Cluster
+from webhook.protocol import BoundedHead
 from webhook.settings import Settings
 
 BACKLOG = 2048
@@ -152,7 +153,7 @@ def uvicorn_server(app: FastAPI, tls: ssl.SSLContext | None) -> _Uvicorn:
     return _Uvicorn(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=BoundedHead,
             ws="none",
             lifespan="off",
             interface="asgi3",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -97,6 +99,49 @@ def test_a_connection_is_used_again_after_a_refusal(running: Running) -> None:
     assert ask(connection, "/mutate/pods", POD)[0] == 200
     assert connection.sock is connection_before
     connection.close()
+
+
+def sent(running: Running, head: bytes) -> tuple[int, dict[str, Any]]:
+    """Status and JSON of the answer to these bytes, after which the server has closed."""
+    connection = running.connection()
+    connection.connect()
+    with suppress(ConnectionError):  # it may be refused before all is sent
+        connection.send(head)
+    response = http.client.HTTPResponse(connection.sock)
+    response.begin()
+    answer: dict[str, Any] = json.loads(response.read())
+    assert connection.sock.recv(1) == b""
+    connection.close()
+    return response.status, answer
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"POST /mutate/pods HTTP/1.1\r\nx: ",
+        b"POST /",
+        b"POST /mutate/pods HTTP/1.1\r\n" + b"a: b\r\n" * 8_000,
+    ],
+    ids=["a header", "a path", "many headers"],
+)
+def test_a_head_without_end_is_refused(running: Running, head: bytes) -> None:
+    status, answer = sent(running, head + b"x" * (64 * 1024))
+    assert (status, answer) == (431, {"error": "the head is larger than 65536 bytes"})
+
+
+def test_a_head_of_the_usual_size_is_read(running: Running) -> None:
+    assert running.call("/mutate/pods", POD, headers={**JSON, "x": "y" * 32_000})[0] == 200
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"GET\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n"],
+    ids=["no request line", "a length below 0"],
+)
+def test_what_is_no_http_is_refused_in_one_line_of_json(running: Running, head: bytes) -> None:
+    status, answer = sent(running, head)
+    assert status == 400
+    assert list(answer) == ["error"]
 
 
 def test_an_answer_names_neither_server_nor_date(running: Running) -> None:

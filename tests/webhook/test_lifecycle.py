@@ -164,12 +164,48 @@ def test_an_internal_fault_is_a_500_and_its_uid_is_in_the_log(tmp_path: Path) ->
     assert "RuntimeError: broken" in line["exception"]
 
 
-def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def nothing() -> Message:
-        await asyncio.Event().wait()
-        raise AssertionError
+async def nothing() -> Message:
+    await asyncio.Event().wait()
+    raise AssertionError
 
+
+def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app, "BODY_SECONDS", 0.01)
     with pytest.raises(app.Refused, match=r"not complete after 0.01 s") as refused:
-        asyncio.run(app.read_body(nothing, 1))
+        asyncio.run(app.read_body(nothing, app.Gate(str, 1, 1), app.Sent()))
     assert refused.value.status == 408
+
+
+def test_a_body_that_does_not_come_ends_with_the_server_in_one_line(tmp_path: Path) -> None:
+    with serving(tmp_path, drain_seconds="0") as running:
+        connection = running.connection()
+        connection.putrequest("POST", "/mutate/pods")
+        connection.putheader("Content-Type", "application/json")
+        connection.putheader("Content-Length", "100")
+        connection.endheaders(b"{")
+        assert running.call("/mutate/pods", POD)[0] == 200  # by then the other one is being read
+        assert running.process.pid
+        os.kill(running.process.pid, signal.SIGTERM)
+        answer = connection.getresponse()
+        assert answer.status == 503
+        assert b"stopping" in answer.read()
+        connection.close()
+        running.process.join(SECONDS)
+        assert running.process.exitcode == 0
+        assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def test_bodies_that_together_are_too_large_get_503_and_give_their_room_back(tmp_path: Path) -> None:
+    size = 7 * 2**20
+    with serving(tmp_path, drain_seconds="0") as running:
+        waiting = [running.connection() for _ in range(app.HELD_BYTES // size)]
+        for connection in waiting:
+            connection.putrequest("POST", "/mutate/pods")
+            connection.putheader("Content-Type", "application/json")
+            connection.putheader("Content-Length", str(size))
+            connection.endheaders(b" " * (size - 1))
+        poll(lambda: running.call("/mutate/pods", POD.ljust(size))[0] == 503, "overload")
+        assert running.call("/mutate/pods", POD)[0] == 200
+        for connection in waiting:
+            connection.close()
+        poll(lambda: running.call("/mutate/pods", POD.ljust(size))[0] == 200, "room")
