@@ -25,7 +25,7 @@ demo:
 	$(MAKE) --no-print-directory $(STAMP) && KEEP=$(KEEP) $(BIN)/python -m tests.lab.demo
 
 programs:
-	@$(PYTHON) -m tests.lab.programs
+	@$(PYTHON) -m tests.lab.programs etcd kube-apiserver kubectl helm lbc-model
 
 sidecar: $(STAMP)
 	@$(MAKE) --no-print-directory -C sidecar

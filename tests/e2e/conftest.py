@@ -31,7 +31,7 @@ def archives(request: pytest.FixtureRequest) -> list[Path]:
         pytest.exit(lacking, returncode=2)
     capture = request.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():  # minutes of building must show
-        for name in programs.PROGRAMS:
+        for name in (*programs.CONTROL_PLANE, *programs.NODE):
             programs.find(name)
         print("building the images", flush=True)
         return [

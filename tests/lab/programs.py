@@ -1,8 +1,9 @@
-"""The real programs of the test control plane (kube-apiserver, kubectl, etcd, helm) and of the test node.
+"""The real programs that tests ask: the control plane's, the node's, and AWS's load balancer controller.
 
 A program comes from `$KUBEBUILDER_ASSETS` (the field's convention: `setup-envtest use -p path`) or,
 helm, from PATH; else from the cache; else it is built from the Go modules pinned beside this file
-and kept in the cache, which lives outside the checkout and is keyed by version, lock and compiler.
+and kept in the cache, which lives outside the checkout and is keyed by version, lock, source and
+compiler.
 
 Standard library only: `python3 -m tests.lab.programs` builds while the rest is still being set up.
 """
@@ -40,7 +41,7 @@ class Found(Enum):
 
     ASSETS = "$KUBEBUILDER_ASSETS"
     PATH = "PATH"
-    NOWHERE = "nowhere: only the node needs it, and `make test` does without"
+    NOWHERE = "nowhere: it is always built"
 
 
 class MissingProgram(Exception):
@@ -49,18 +50,22 @@ class MissingProgram(Exception):
 
 @dataclass(frozen=True)
 class Program:
-    """One program of the control plane and the Go package that it is built from."""
+    """One program and the Go package that it is built from.
+
+    `asks` names the module whose version counts, where the program's own source stands beside its go.mod.
+    """
 
     name: str
     module: str
     package: str
     stamp: str = ""
     found: Found = Found.ASSETS
+    asks: str = ""
 
     @property
     def version(self) -> str:
         """The version that go.mod pins, without the `v`."""
-        path = re.escape(self.package.split("/cmd/")[0])
+        path = re.escape(self.asks or self.package.split("/cmd/")[0])
         pinned = re.search(rf"{path} v(\S+)", (MODULES / self.module / "go.mod").read_text())
         if pinned is None:
             raise MissingProgram(f"{self.module}/go.mod does not require {self.package}")
@@ -74,6 +79,8 @@ KUBERNETES_STAMP = " ".join(
     for variable in ("gitVersion=v{version}", "gitMajor={major}", "gitMinor={minor}")
 )
 
+CONTROL_PLANE = ("etcd", "kube-apiserver", "kubectl", "helm")
+NODE = ("kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
 PROGRAMS = {
     program.name: program
     for program in (
@@ -83,11 +90,11 @@ PROGRAMS = {
         Program("helm", "helm", "helm.sh/helm/v4/cmd/helm", found=Found.PATH),
         *(
             Program(name, "kubernetes", f"k8s.io/kubernetes/cmd/{name}", KUBERNETES_STAMP, Found.NOWHERE)
-            for name in ("kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
+            for name in NODE
         ),
+        Program("lbc-model", "lbc", ".", found=Found.NOWHERE, asks="sigs.k8s.io/aws-load-balancer-controller"),
     )
 }
-CONTROL_PLANE = tuple(name for name, program in PROGRAMS.items() if program.found is not Found.NOWHERE)
 
 
 def say_on_stderr(line: str) -> None:
@@ -138,7 +145,8 @@ def _given(program: Program) -> Path | None:
 
 def _cached(program: Program) -> Path:
     module = MODULES / program.module
-    lock = (module / "go.sum").read_bytes() + (module / "go.mod").read_bytes()
+    sources = sorted(module.glob("*.go")) if program.asks else ()
+    lock = b"".join(path.read_bytes() for path in (module / "go.sum", module / "go.mod", *sources))
     key = hashlib.sha256(lock + _go_version().encode() + program.stamp.encode()).hexdigest()[:12]
     return cache_directory() / f"{program.name}-{program.version}-{platform.machine()}-{key}" / program.name
 

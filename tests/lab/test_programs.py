@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +44,29 @@ def test_helm_comes_from_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PATH", str(tmp_path))
     given = executable(tmp_path / "helm")
     assert programs.find("helm") == given
+
+
+def test_the_controllers_model_is_always_built_from_the_source_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(programs, "_go_version", lambda: "go1.26.0")
+    module = tmp_path / "modules" / "lbc"
+    shutil.copytree(programs.MODULES / "lbc", module)
+    monkeypatch.setattr(programs, "MODULES", module.parent)
+    built = []
+
+    def build(program: programs.Program, target: Path, say: programs.Say) -> None:
+        built.append(target)
+        target.parent.mkdir()
+        target.touch()
+
+    monkeypatch.setattr(programs, "_build", build)
+    assert programs.find("lbc-model") == programs.find("lbc-model")
+    (module / "main.go").write_text("package main\n")
+    assert programs.find("lbc-model") == built[-1]
+    assert len(built) == len(set(built)) == 2
 
 
 def test_without_go_the_ways_out_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

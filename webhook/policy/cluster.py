@@ -62,6 +62,10 @@ class Cluster:
     severities: Mapping[str, Severity] = field(default_factory=dict)
     version: str = ""
 
+    def gate(self, name: str, *, default: bool) -> bool:
+        """A feature gate of LBC, `default` being LBC's own."""
+        return self.feature_gates.get(name, default)
+
 
 @dataclass(frozen=True, slots=True)
 class LimitRange:

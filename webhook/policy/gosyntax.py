@@ -9,9 +9,10 @@ import re
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
-_INTEGER = re.compile(r"([+-]?)0*([0-9]{1,10})", re.ASCII)
+_INTEGER = re.compile(r"([+-]?)0*([0-9]{1,19})", re.ASCII)
 _COMMA_OR_ESCAPE = re.compile(r",|\\.", re.DOTALL)
 _INT32 = range(-(2**31), 2**31)
+_INT64 = range(-(2**63), 2**63)
 _SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 
 
@@ -24,11 +25,20 @@ def parse_bool(text: str) -> bool | None:
 
 def parse_int32(text: str) -> int | None:
     """`strconv.ParseInt(text, 10, 32)`: None where Go returns an error."""
+    return _parse_int(text, _INT32)
+
+
+def parse_int64(text: str) -> int | None:
+    """`strconv.ParseInt(text, 10, 64)`, `strconv.Atoi`: None where Go returns an error."""
+    return _parse_int(text, _INT64)
+
+
+def _parse_int(text: str, legal: range) -> int | None:
     match = _INTEGER.fullmatch(text)
     if match is None:
         return None
     number = int("".join(match.groups()))
-    return number if number in _INT32 else None
+    return number if number in legal else None
 
 
 def parse_list(text: str) -> tuple[str, ...]:

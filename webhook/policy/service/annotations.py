@@ -6,11 +6,10 @@ legacy controller's `pkg/providers/v1`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from webhook.policy import gosyntax, keys
 from webhook.policy.finding import AWS_PREFIX, annotation_field
@@ -127,7 +126,6 @@ ACTIONS = "service.beta.kubernetes.io/actions."
 NOT_A_BOOL = "UDPLB603"
 NOT_A_MAP = "UDPLB503"
 NOT_A_NUMBER = "UDPLB415"
-NOT_AN_ACTION = "UDPLB352"
 
 
 @dataclass(slots=True)
@@ -182,18 +180,6 @@ class AnnotationReader:
             says = "failed to parse stringMap annotation, {key}: {text}"
             self._maps[name] = self._parsed(name, gosyntax.parse_map, NOT_A_MAP, says) or {}
         return dict(self._maps[name])
-
-    def document(self, key: str) -> Any:
-        """The JSON behind a whole key; None where it is absent or does not parse."""
-        text = self.annotations.get(key)
-        if text is None:
-            return None
-        try:
-            return json.loads(text)
-        except (ValueError, RecursionError):
-            says = f"failed to parse json annotation, {key}: {text}"
-            self.refuse(NOT_AN_ACTION, annotation_field(key), says, text)
-            return None
 
     def _parsed(self, name: str, parse: Callable[[str], T | None], code: str, says: str) -> T | None:
         text = self._written(name)

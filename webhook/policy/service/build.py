@@ -1,7 +1,7 @@
 """The model: what the AWS Load Balancer Controller builds of a Service, and where it gives up.
 
 Pure and total. It follows the controller's own order, so that the first refusal is the one that the
-controller would report. What needs AWS (subnets, security groups) is left out.
+controller would report. What it asks of AWS is left out, but for subnets where the caller knows them.
 
 Source: LBC 3.5.0 `pkg/service/model_builder.go`, `model_build_load_balancer.go`,
 `model_build_listener.go`.
@@ -9,18 +9,18 @@ Source: LBC 3.5.0 `pkg/service/model_builder.go`, `model_build_load_balancer.go`
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 
 from webhook.policy import gosyntax
 from webhook.policy.cluster import Cluster
 from webhook.policy.finding import annotation_field
-from webhook.policy.service import actions
+from webhook.policy.service import actions, addresses
+from webhook.policy.service.addresses import Subnets
 from webhook.policy.service.annotations import SOURCE_RANGES, AnnotationReader, Reader
 from webhook.policy.service.load_balancer import Listener, NetworkLoadBalancer
 from webhook.policy.service.objects import Service, ServicePort
 from webhook.policy.service.owners import Ownership, owner
-from webhook.policy.service.target_groups import Blueprint, build_target_group
+from webhook.policy.service.target_groups import Blueprint, build_target_group, build_weighted_group
 
 CROSS_ZONE = "load_balancing.cross_zone.enabled"
 ROUTING_POLICIES = (
@@ -32,22 +32,25 @@ NAME_LIMIT = 32
 ALPN_POLICIES = ("None", "HTTP1Only", "HTTP2Only", "HTTP2Optional", "HTTP2Preferred")
 
 
-def build(service: Service, cluster: Cluster, siblings: Sequence[Service] = ()) -> NetworkLoadBalancer:
+def build(
+    service: Service, cluster: Cluster, siblings: Sequence[Service] = (), subnets: Subnets = None
+) -> NetworkLoadBalancer:
     """The load balancer as far as it can be built; `siblings` serve weighted actions."""
     reader = AnnotationReader(service.annotations, reader_of(service, cluster))
     scheme = _scheme(reader, cluster)
     ip_address_type = _choice(
         reader, "ip-address-type", ("ipv4", "dualstack"), "UDPLB652", "unknown IPAddressType: "
     )
-    source_nat = _source_nat(reader, ip_address_type)
+    source_nat = addresses.source_nat(reader, ip_address_type, subnets)
     attributes = _attributes(reader)
-    _capacity(reader)
-    _security_groups(reader, service, ip_address_type)
+    if cluster.gate("LBCapacityReservation", default=True):
+        _capacity(reader)
+    secured = _security_groups(reader, service, cluster, ip_address_type)
     reader.pairs("additional-resource-tags")
-    _addresses(reader, scheme, ip_address_type, source_nat)
+    addresses.check_addresses(reader, scheme, ip_address_type, source_nat, subnets)
     _name(reader)
     _private_link(reader)
-    blueprint = Blueprint(service, cluster, reader, ip_address_type, tuple(siblings))
+    blueprint = Blueprint(service, cluster, reader, ip_address_type, secured, tuple(siblings))
     listeners = _listeners(blueprint)
     refusals = tuple(reader.refused.values())
     return NetworkLoadBalancer(scheme, ip_address_type, source_nat, attributes, listeners, refusals)
@@ -61,7 +64,7 @@ def reader_of(service: Service, cluster: Cluster) -> Reader:
 def merges_tcp_udp(service: Service, cluster: Cluster) -> bool:
     """Whether TCP and UDP of one number share a listener; an unparsable value counts as none."""
     written = gosyntax.parse_bool(service.aws("enable-tcp-udp-listener") or "")
-    return cluster.feature_gates.get("EnableTCPUDPListener", False) if written is None else written
+    return cluster.gate("EnableTCPUDPListener", default=False) if written is None else written
 
 
 def _choice(reader: AnnotationReader, name: str, legal: tuple[str, ...], code: str, says: str) -> str:
@@ -80,22 +83,6 @@ def _scheme(reader: AnnotationReader, cluster: Cluster) -> str:
     if internal is None:
         return cluster.default_scheme
     return "internal" if internal else "internet-facing"
-
-
-def _source_nat(reader: AnnotationReader, ip_address_type: str) -> str:
-    name = "enable-prefix-for-ipv6-source-nat"
-    written = reader.text(name, "off")
-    if written not in ("on", "off"):
-        says = f"Invalid {name} value: {written}. Valid values are ['on', 'off']."
-        reader.refuse_annotation("UDPLB655", name, says)
-        return "off"
-    if written == "on" and ip_address_type == "ipv4":
-        says = (
-            f"{name} annotation is only applicable to Network Load Balancers using Dualstack IP address type."
-        )
-        reader.refuse_annotation("UDPLB656", name, says)
-        return "off"
-    return written
 
 
 def _attributes(reader: AnnotationReader) -> dict[str, str]:
@@ -124,78 +111,26 @@ def _capacity(reader: AnnotationReader) -> None:
         if unit != "CapacityUnits":
             says = f"invalid key to set the capacity: {unit}, Expected key: CapacityUnits"
             reader.refuse_annotation("UDPLB641", "minimum-load-balancer-capacity", says)
-        elif gosyntax.parse_int32(value) is None:
+        elif gosyntax.parse_int64(value) is None:
             says = f"invalid value to set the capacity: {value}"
             reader.refuse_annotation("UDPLB641", "minimum-load-balancer-capacity", says)
 
 
-def _security_groups(reader: AnnotationReader, service: Service, ip_address_type: str) -> None:
-    if reader.boolean("disable-nlb-sg"):
-        return
+def _security_groups(
+    reader: AnnotationReader, service: Service, cluster: Cluster, ip_address_type: str
+) -> bool:
+    """Whether the load balancer has any."""
+    if reader.boolean("disable-nlb-sg") or not cluster.gate("NLBSecurityGroup", default=True):
+        return False
     if reader.items("security-groups"):
         reader.boolean("manage-backend-security-group-rules")
-        return
+        return True
     written = gosyntax.parse_list(service.annotations.get(SOURCE_RANGES, ""))
     where = "spec.loadBalancerSourceRanges" if service.source_ranges else annotation_field(SOURCE_RANGES)
     for cidr in service.source_ranges or written:
         if ":" in cidr and ip_address_type != "dualstack":
             reader.refuse("UDPLB661", where, f"unsupported v6 cidr {cidr} when lb is not dualstack", cidr)
-
-
-def _addresses(reader: AnnotationReader, scheme: str, ip_address_type: str, source_nat: str) -> None:
-    """Fixed addresses; how many there must be is checked where the Service itself names the subnets."""
-    subnets = reader.items("subnets")
-    fixed = (
-        (
-            "eip-allocations",
-            scheme == "internet-facing",
-            "UDPLB615",
-            "EIP allocations",
-            "internet facing",
-            None,
-        ),
-        ("private-ipv4-addresses", scheme == "internal", "UDPLB617", "private IPv4 addresses", "internal", 4),
-        ("ipv6-addresses", ip_address_type == "dualstack", "UDPLB617", "IPv6 addresses", "dualstack", 6),
-    )
-    for name, fits, code, what, kind, version in fixed:
-        given = reader.items(name)
-        if given is None:
-            continue
-        if not fits:
-            reader.refuse_annotation(code, name, f"{what} can only be set for {kind} load balancers")
-        if subnets is not None and len(given) != len(subnets):
-            says = f"count of {what} ({len(given)}) and subnets ({len(subnets)}) must match"
-            reader.refuse_annotation("UDPLB616", name, says)
-        for address in given if version else ():
-            if _address_version(address) != version:
-                reader.refuse_annotation("UDPLB617", name, f"{what} must be valid IP address: {address}")
-    _nat_prefixes(reader, ip_address_type, source_nat)
-
-
-def _address_version(text: str) -> int | None:
-    try:
-        return ipaddress.ip_address(text).version
-    except ValueError:
-        return None
-
-
-def _nat_prefixes(reader: AnnotationReader, ip_address_type: str, source_nat: str) -> None:
-    name = "source-nat-ipv6-prefixes"
-    prefixes = reader.items(name)
-    if prefixes is None:
-        return
-    if ip_address_type != "dualstack":
-        says = (
-            f"{name} annotation can only be set for Network Load Balancers using Dualstack IP address type."
-        )
-        reader.refuse_annotation("UDPLB658", name, says)
-    elif source_nat != "on":
-        says = f"{name} annotation is only applicable if enable-prefix-for-ipv6-source-nat annotation is set to on."
-        reader.refuse_annotation("UDPLB658", name, says)
-    for prefix in prefixes:
-        address, _, length = prefix.partition("/")
-        if prefix != "auto_assigned" and (length != "80" or _address_version(address) != 6):
-            reader.refuse_annotation("UDPLB658", name, f"Invalid value in {name}: {prefix}.")
+    return True
 
 
 def _name(reader: AnnotationReader) -> None:
@@ -282,9 +217,11 @@ def _protocols(reader: AnnotationReader, port: ServicePort, protocol: str) -> tu
 def _listener(blueprint: Blueprint, port: ServicePort, protocol: str) -> Listener:
     reader = blueprint.reader
     protocol, group_protocol = _protocols(reader, port, protocol)
-    backends = actions.backends(blueprint, protocol, port.port)
+    action = actions.forward(blueprint, protocol, port.port)
     groups = [build_target_group(blueprint, port, group_protocol)]
-    groups += [build_target_group(blueprint, other, protocol, service) for service, other in backends]
+    if action is not None:
+        others = actions.backends(blueprint, action, protocol)
+        groups.extend(build_weighted_group(blueprint, other) for other in others)
     if protocol == "TLS" and reader.text("alpn-policy", "None") not in ALPN_POLICIES:
         says = (
             f"invalid ALPN policy {reader.text('alpn-policy')}, policy must be one of {list(ALPN_POLICIES)}"

@@ -26,9 +26,23 @@ class Blueprint:
     cluster: Cluster
     reader: AnnotationReader
     ip_address_type: str
+    secured: bool = True
+    """The load balancer has security groups."""
     siblings: tuple[Service, ...] = ()
     checks: dict[tuple[str, str], HealthCheck] = field(default_factory=dict)
     """The check by Service and target type: every port's is the same, so it is derived once."""
+    groups: dict[tuple[str, int], TargetGroup] = field(default_factory=dict)
+    """By Service and port number: what a second listener, or a second entry of the number, gets as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """Another Service that a listener forwards to, and the field that says so."""
+
+    service: Service
+    port: ServicePort
+    protocol: str
+    field: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,46 +57,67 @@ class CheckDefaults:
     threshold: int = 3
 
 
-def build_target_group(
-    blueprint: Blueprint, port: ServicePort, protocol: str, backend: Service | None = None
-) -> TargetGroup:
-    """The group behind one port; `backend` is another Service that a weighted action names."""
-    service = backend or blueprint.service
-    kind = target_type(blueprint, port, service)
+def build_target_group(blueprint: Blueprint, port: ServicePort, protocol: str) -> TargetGroup:
+    """The group of the Service's own pods behind one port."""
+    return _built_once(blueprint, Backend(blueprint.service, port, protocol, ""))
+
+
+def build_weighted_group(blueprint: Blueprint, backend: Backend) -> TargetGroup:
+    """The group of another Service; all annotations are those of the Service that owns the load balancer."""
+    return _built_once(blueprint, backend)
+
+
+def _built_once(blueprint: Blueprint, backend: Backend) -> TargetGroup:
+    key = backend.service.name, backend.port.port
+    group = blueprint.groups.get(key)
+    if group is None:
+        group = blueprint.groups[key] = _build(blueprint, backend)
+    return group
+
+
+def _build(blueprint: Blueprint, backend: Backend) -> TargetGroup:
+    service, port, reader = backend.service, backend.port, blueprint.reader
+    kind = _target_type(blueprint, backend)
     check = blueprint.checks.get((service.name, kind))
     if check is None:
         check = blueprint.checks[service.name, kind] = _health_check(blueprint, service, kind)
-    attributes = _attributes(blueprint.reader, port)
+    attributes = _attributes(reader, port)
     if "IPv6" in service.ip_families and blueprint.ip_address_type != "dualstack":
         says = "unsupported IPv6 configuration, lb not dual-stack"
-        blueprint.reader.refuse("UDPLB651", "spec.ipFamilies", says, ",".join(service.ip_families))
+        reader.refuse("UDPLB651", backend.field or "spec.ipFamilies", says, ",".join(service.ip_families))
     if kind == "instance":
-        blueprint.reader.pairs("target-node-labels")
-    blueprint.reader.boolean("multi-cluster-target-group")
+        reader.pairs("target-node-labels")
+    if not blueprint.secured:
+        reader.boolean("manage-backend-security-group-rules")
+    reader.boolean("multi-cluster-target-group")
     return TargetGroup(
-        protocol=protocol,
+        protocol=backend.protocol,
         target_type=kind,
         port=_nominal_port(kind, port),
         target_port=port.target_port,
         ip_address_type="ipv6" if "IPv6" in service.ip_families else "ipv4",
         health_check=check,
         attributes=attributes,
-        service=backend.name if backend else "",
+        service="" if service is blueprint.service else service.name,
     )
 
 
-def target_type(blueprint: Blueprint, port: ServicePort, service: Service) -> str:
+def _target_type(blueprint: Blueprint, backend: Backend) -> str:
     """`ip` where it is written exactly, `instance` for every other word."""
-    reader, cluster = blueprint.reader, blueprint.cluster
+    reader, cluster, service = blueprint.reader, blueprint.cluster, backend.service
     written = reader.text("nlb-target-type", cluster.default_target_type)
-    if written == "ip" and not cluster.feature_gates.get("EnableIPTargetType", True):
+    if written == "ip" and not cluster.gate("EnableIPTargetType", default=True):
         says = "unsupported targetType: ip when EnableIPTargetType is false"
         reader.refuse_annotation("UDPLB206", "nlb-target-type", says)
     if written == "ip" or reader.text("type") == "nlb-ip":
         return "ip"
-    if port.node_port == 0 and service.allocate_node_ports is False:
+    if service.type == "ClusterIP":
+        says = f'unsupported service type "ClusterIP" for load balancer target type "{written}"'
+        reader.refuse("UDPLB204", backend.field or "spec.type", says, service.type)
+    elif backend.port.node_port == 0 and service.allocate_node_ports is False:
         says = "unable to support instance target type with an unallocated NodePort"
-        reader.refuse("UDPLB204", "spec.allocateLoadBalancerNodePorts", says, "false")
+        where = backend.field or "spec.allocateLoadBalancerNodePorts"
+        reader.refuse("UDPLB204", where, says, "false")
     return "instance"
 
 
@@ -103,7 +138,7 @@ def _health_check(blueprint: Blueprint, service: Service, kind: str) -> HealthCh
         reader.refuse_annotation("UDPLB403", "healthcheck-protocol", says)
         protocol = default.protocol
     http = protocol.upper() != "TCP"
-    advanced = blueprint.cluster.feature_gates.get("NLBHealthCheckAdvancedConfig", True)
+    advanced = blueprint.cluster.gate("NLBHealthCheckAdvancedConfig", default=True)
     return HealthCheck(
         protocol=protocol.upper(),
         path=reader.text("healthcheck-path", default.path) if http else None,
@@ -149,7 +184,7 @@ def _attributes(reader: AnnotationReader, port: ServicePort) -> dict[str, str]:
     listed = reader.items("proxy-protocol-per-target-group")
     if listed is not None:
         for word in listed:
-            if gosyntax.parse_int32(word) is None:
+            if gosyntax.parse_int64(word) is None:
                 says = f"invalid port number in proxy-protocol-per-target-group: {word}"
                 reader.refuse_annotation("UDPLB506", "proxy-protocol-per-target-group", says)
         attributes[PROXY_PROTOCOL] = "true" if str(port.port) in listed else "false"
