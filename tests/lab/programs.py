@@ -92,7 +92,9 @@ PROGRAMS = {
             Program(name, "kubernetes", f"k8s.io/kubernetes/cmd/{name}", KUBERNETES_STAMP, Found.NOWHERE)
             for name in NODE
         ),
-        Program("lbc-model", "lbc", ".", found=Found.NOWHERE, asks="sigs.k8s.io/aws-load-balancer-controller"),
+        Program(
+            "lbc-model", "lbc", ".", found=Found.NOWHERE, asks="sigs.k8s.io/aws-load-balancer-controller"
+        ),
     )
 }
 

@@ -75,7 +75,12 @@ REJECTED: list[tuple[str, dict[str, Any]]] = [
     ("UDPLB352", action("[]")),
     ("UDPLB352", action('{"type":"forward","forwardConfig":{"targetGroups":"x"}}')),
     ("UDPLB353", action('{"type":"forward"}')),
-    ("UDPLB354", action('{"type":"forward","forwardConfig":{"targetGroups":[{"serviceName":"other","servicePort":1}]}}')),
+    (
+        "UDPLB354",
+        action(
+            '{"type":"forward","forwardConfig":{"targetGroups":[{"serviceName":"other","servicePort":1}]}}'
+        ),
+    ),
     ("UDPLB354", action('{"type":"forward","forwardConfig":{"targetGroups":[{}]}}')),
     ("UDPLB354", action('{"type":"forward","forwardConfig":{"targetGroups":[{"serviceName":"other"}]}}')),
     (
