@@ -25,6 +25,7 @@ from webhook.policy.service.load_balancer import (
 )
 from webhook.policy.service.objects import Service, parse_service
 from webhook.policy.service.owners import Ownership, owner
+from webhook.policy.service.rules.adoption import ALL, THRESHOLDS
 
 OWNERS = {
     Ownership.LBC: "built by the AWS Load Balancer Controller",
@@ -41,8 +42,7 @@ STACK = "service.k8s.aws/stack-name"
 """Label of the TargetGroupBindings that LBC makes for its own Services."""
 SAFE_ORDER = (
     "annotate the Service's target-group-attributes with"
-    " target_group_health.dns_failover.minimum_healthy_targets.percentage=100 and"
-    " target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage=100",
+    f" {' and '.join(f'{name}={ALL}' for name in THRESHOLDS)}",
     "roll the workload and wait until every target is healthy",
     "set both to off (a key that is only removed stays in force)",
 )

@@ -113,6 +113,7 @@ ROWS: list[Row] = [
     Row("U24", "security groups cannot come", "UDPLB824", REJECT, live(WITHOUT_GROUPS), live(), live({"disable-nlb-sg": "1"})),
     Row("U25", "an attribute stays", "UDPLB825", WARN, live({"attributes": "deletion_protection.enabled=true,load_balancing.cross_zone.enabled=true"}), live(), live({"attributes": "deletion_protection.enabled=false,load_balancing.cross_zone.enabled=true"})),
     Row("U25", "unless they cannot be parsed", "UDPLB825", WARN, live({"attributes": "a=b,load_balancing.cross_zone.enabled=true"}), live(), live({"attributes": "a"})),
+    Row("U25", "so does what the deprecated key wrote", "UDPLB825", WARN, live({"cross-zone-load-balancing-enabled": "true", "attributes": ""}), live({"attributes": ""}), live({"cross-zone-load-balancing-enabled": "1", "attributes": ""})),
     Row("U25", "so does a target group's", "UDPLB825", WARN, live({"target-group-attributes": "deregistration_delay.timeout_seconds=30"}), live(), live({"target-group-attributes": "deregistration_delay.timeout_seconds=60"})),
     Row("U29", "the load balancer is deleted", "UDPLB829", WARN, live(), service(type="ClusterIP"), live({}, GAME, WEB)),
     Row("U29", "the load balancer stays for ever", "UDPLB829", WARN, legacy(BY_TYPE), service(BY_TYPE, type="NodePort"), legacy(BY_TYPE, selector={"app": "b"})),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from webhook.policy import gosyntax, keys
 from webhook.policy.finding import Fault, Rule, Severity
+from webhook.policy.service.annotations import NOT_A_BOOL, NOT_A_MAP
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.load_balancer import UDP_PROTOCOLS, NetworkLoadBalancer
 from webhook.policy.service.owners import Ownership
@@ -13,7 +14,7 @@ from webhook.policy.service.rules.immutable import protocols, target_types
 from webhook.policy.service.rules.refused import at
 from webhook.policy.service.target_groups import PROXY_PROTOCOL
 
-ATTRIBUTES = ("attributes", "target-group-attributes", "listener-attributes")
+OTHER_ATTRIBUTES = ("target-group-attributes", "listener-attributes")
 FIXED_ADDRESSES = ("eip-allocations", "private-ipv4-addresses")
 MOST_SHOWN = 3
 """Of what is listed in one warning; its 256 characters hold no more."""
@@ -108,21 +109,23 @@ def _items(facts: Facts, name: str) -> tuple[str, ...]:
 
 
 def attributes_stay(facts: Facts) -> Iterator[Fault]:
-    """An attribute that is no longer written keeps its value on AWS."""
+    """An attribute that is no longer written keeps its value on AWS, and whatever other key had written it."""
     before = facts.running
-    for key, value in before.service.annotations.items() if before is not None else ():
+    if before is None or facts.refuses(NOT_A_MAP, NOT_A_BOOL):
+        return
+    yield from _gone(facts, "attributes", before.model.attributes, facts.model.attributes)
+    for key, value in before.service.annotations.items():
         name = key.removeprefix(keys.aws(""))
-        left = gosyntax.parse_map(facts.read(name) or "")
-        if name.partition(".")[0] not in ATTRIBUTES or left is None:
-            continue
-        gone = [
-            f"{attribute}={text}"
-            for attribute, text in (gosyntax.parse_map(value) or {}).items()
-            if attribute not in left and attribute != PROXY_PROTOCOL
-        ]
-        if gone:
-            reason = f"{_listed(gone)} stays on AWS, though it is no longer written"
-            yield at(facts, name, reason, "write the value that it shall have instead")
+        if name.partition(".")[0] in OTHER_ATTRIBUTES:
+            left = gosyntax.parse_map(facts.read(name) or "") or {}
+            yield from _gone(facts, name, gosyntax.parse_map(value) or {}, left)
+
+
+def _gone(facts: Facts, name: str, before: Mapping[str, str], left: Mapping[str, str]) -> Iterator[Fault]:
+    gone = [f"{key}={value}" for key, value in before.items() if key not in left and key != PROXY_PROTOCOL]
+    if gone:
+        reason = f"{_listed(gone)} stays on AWS, though it is no longer written"
+        yield at(facts, name, reason, "write the value that it shall have instead")
 
 
 def proxy_protocol_toggled(facts: Facts) -> Iterator[Fault]:
