@@ -6,15 +6,22 @@ The control plane is not the one that other tests share: this one has webhooks t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.charts.chart import CHART, Manifest, only, rendered
 from tests.lab.control_plane import ControlPlane
+from tests.lab.webhook import UDPLB
 
 pytestmark = [pytest.mark.chart, pytest.mark.cluster]
 
+README = CHART.parents[1] / "README.md"
 NAMESPACE = "udplb-system"
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:udplb"
@@ -146,3 +153,25 @@ def test_an_uninstall_leaves_nothing() -> None:
         assert len(versions(control_plane)) == 10
         helm(control_plane, "uninstall")
         assert versions(control_plane) == {}
+
+
+def test_the_readmes_commands_install_it_on_a_cluster_that_has_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = README.read_text().split("## On EKS")[1].split("\n## ")[0]
+    commands = [shlex.split(text) for text in re.findall(r"`((?:udplb|kubectl|helm) [^`]+)`", section)]
+    assert [command[0] for command in commands] == ["udplb", "kubectl", "kubectl", "helm", "kubectl"]
+    importable = {**os.environ, "PYTHONPATH": str(README.parent)}
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "charts").symlink_to(CHART.parent)
+    with ControlPlane() as control_plane:
+        control_plane.namespace("games")
+        run: dict[str, Callable[..., object]] = {
+            "udplb": lambda *words: subprocess.run([*UDPLB, *words], check=True, env=importable),
+            "kubectl": control_plane.kubectl,
+            "helm": control_plane.helm,
+        }
+        for program, *words in commands:
+            run[program](*words)
+        listed = control_plane.helm("list", f"--namespace={NAMESPACE}", "--output=json").stdout
+    assert [release["status"] for release in json.loads(listed)] == ["deployed"]
