@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from webhook.patch import Operation
-from webhook.policy.finding import Finding, Severity
+from webhook.policy.finding import BrokenRule, Finding, Severity
 
 API_VERSION = "admission.k8s.io/v1"
 KIND = "AdmissionReview"
@@ -55,6 +55,7 @@ class Answer:
     mode: str = ""
     owner: str = ""
     findings: tuple[Finding, ...] = ()
+    broken: tuple[BrokenRule, ...] = ()
 
 
 def decode_review(body: bytes) -> AdmissionRequest:

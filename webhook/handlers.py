@@ -105,7 +105,7 @@ class Handler:
         except MalformedObject:
             return Answer(allowed(request), "skipped", MALFORMED_OBJECT, mode, owner)
         said = in_audit(request, decision) if mode == AUDIT else enforced(request, decision)
-        return Answer(*said, decision.reason, mode, owner, decision.findings)
+        return Answer(*said, decision.reason, mode, owner, decision.findings, decision.broken)
 
     def _is_ours(self, request: AdmissionRequest) -> bool:
         return (

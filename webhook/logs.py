@@ -57,6 +57,10 @@ class ReviewLog:
         self._last_refusal = float("-inf")
 
     def reviewed(self, request: AdmissionRequest, answer: Answer, seconds: float) -> None:
+        for rule in answer.broken:
+            self._log.error(
+                "rule fault", code=rule.code, uid=request.uid, kind=request.kind, exc_info=rule.error
+            )
         told = answer.findings or answer.outcome in {"patched", "denied"}
         if not (told or self._debug):
             return

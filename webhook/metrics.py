@@ -32,6 +32,9 @@ class Metrics:
             "udplb_review_seconds", "Time from head to answer.", buckets=BUCKETS, registry=registry
         )
         self._findings = Counter("udplb_findings", "Findings.", ["code", "severity"], registry=registry)
+        self._broken = Counter(
+            "udplb_rule_faults", "Rules that threw, each a fault of udplb.", ["code"], registry=registry
+        )
         self._expiry = Gauge(
             "udplb_certificate_expiry_timestamp_seconds",
             "When the serving certificate expires.",
@@ -52,6 +55,8 @@ class Metrics:
         self._seconds.observe(seconds)
         for finding in answer.findings:
             self._finding(finding.code, finding.severity).inc()
+        for rule in answer.broken:
+            self._broken.labels(rule.code).inc()
 
     def refused(self, path: str, status: int, reason: str, uid: str) -> None:  # noqa: ARG002 the port's
         self._review("", "", "", "error" if status >= 500 else "malformed", str(status)).inc()

@@ -25,7 +25,7 @@ CALLED_SECONDS = 30.0
 GRACE_SECONDS = 20.0
 PORT_ATTEMPTS = 3
 
-OPTED_IN = {"udplb/inject": "enabled"}
+OPTED_IN = {"udplb/inject": "enabled", "elbv2.k8s.aws/pod-readiness-gate-inject": "enabled"}
 PROBE_NAMESPACE = "udplb-lab-probe"
 PROBE_SERVICE = {
     "metadata": {"name": "probe"},

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from webhook.admission import WARNING_CHARACTERS
 from webhook.patch import apply, operations
 from webhook.policy import keys
 from webhook.policy.cluster import Cluster, Namespace, Owner, Sidecar
 from webhook.policy.example import Example, Fragment, as_yaml
-from webhook.policy.finding import Decision
+from webhook.policy.finding import Decision, Rule, Severity
 from webhook.policy.pod import decision as pods
 from webhook.policy.pod.examples import EXAMPLES as POD_EXAMPLES
 from webhook.policy.pod.examples import UNILLUSTRATED
@@ -29,7 +30,7 @@ from webhook.policy.service.objects import parse_service
 from webhook.policy.service.rules import RULES as SERVICE_RULES
 
 LBC = Cluster(Sidecar("udp-healthcheck:0.1.0"), Owner.LBC, version="0.1.0")
-GAMES = Namespace("games", {keys.INJECT: "enabled"})
+GAMES = Namespace("games", {keys.INJECT: "enabled", keys.READINESS_GATE: "enabled"})
 SERVICE: dict[str, Any] = {
     "apiVersion": "v1",
     "kind": "Service",
@@ -68,6 +69,11 @@ LIVE: Fragment = {
 }
 
 
+_GROUP, _PROXY = keys.aws("target-group-attributes"), keys.aws("proxy-protocol")
+_TYPE, _ADDRESSES = keys.aws("type"), keys.aws("ip-address-type")
+_PREFIX, _LISTENER = keys.aws("enable-prefix-for-ipv6-source-nat"), keys.aws("listener-attributes.TLS-80")
+
+
 def with_fragment(base: Mapping[str, Any], fragment: Fragment) -> dict[str, Any]:
     """The whole object: members of the fragment replace or remove the base's."""
     whole = copy.deepcopy(dict(base))
@@ -88,6 +94,11 @@ def edited(raw: dict[str, Any], decision: Decision) -> dict[str, Any]:
 def judge_service(example: Example, fragment: Fragment) -> Decision:
     cluster = replace(LBC, **example.cluster)
     beside = (parse_service(with_fragment(OTHER, example.beside or {}), "games"),)
+    if example.kind == "Namespace":
+        namespace = Namespace("games", with_fragment({}, fragment)["metadata"]["labels"])
+        return services.mutate(
+            with_fragment(SERVICE, example.service or {}), None, namespace, beside, cluster
+        )
     if example.old is not None:
         old = with_fragment(with_fragment(SERVICE, LIVE), example.old)
         if "loadBalancerClass" in old["spec"]:
@@ -124,6 +135,58 @@ def test_the_service_before_has_the_rules_severity(code: str) -> None:
     example = SERVICE_EXAMPLES[code]
     said = {finding.code: finding.severity for finding in judge_service(example, example.before).findings}
     assert said[code] is rule.severity
+
+
+MORE_THAN_ONE_FIELD = {
+    "UDPLB321": ({_LISTENER: "tcp.idle_timeout.seconds=60"}, {_LISTENER: None}),
+    "UDPLB411": ({keys.aws("targettype"): "ip"}, {keys.aws("targettype"): None}),
+    "UDPLB501": ({_GROUP: "preserve_client_ip.enabled=false"}, {_GROUP: "preserve_client_ip.enabled=true"}),
+    "UDPLB504": ({_PROXY: "enabled"}, {_PROXY: "*"}),
+    "UDPLB540": ({_PROXY: "*"}, {_PROXY: None}),
+    "UDPLB802": ({_TYPE: "nlb"}, {_TYPE: "nlb-ip"}),
+    "UDPLB803": ({_TYPE: "nlb"}, {_TYPE: None}),
+    "UDPLB819": ({_ADDRESSES: "dualstack"}, {_ADDRESSES: "ipv4"}),
+    "UDPLB821": ({_ADDRESSES: "ipv4", _PREFIX: None}, {_ADDRESSES: "dualstack", _PREFIX: None}),
+}
+"""Where the manifest that teaches most changes several, a pair of annotations that differ in one."""
+
+
+def pair_of(code: str) -> Example:
+    example = SERVICE_EXAMPLES[code]
+    if code not in MORE_THAN_ONE_FIELD:
+        return example
+    before, after = MORE_THAN_ONE_FIELD[code]
+    beside = {"spec": example.before.get("spec", {})}
+    return replace(
+        example,
+        before=beside | {"metadata": {"annotations": before}},
+        after=beside | {"metadata": {"annotations": after}},
+    )
+
+
+def leaves(value: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    if not isinstance(value, dict):
+        return {path: value}
+    return {
+        place: leaf for key, below in value.items() for place, leaf in leaves(below, (*path, key)).items()
+    }
+
+
+@pytest.mark.parametrize("rule", SERVICE_RULES, ids=lambda rule: rule.code)
+def test_each_rule_tells_two_services_apart_that_differ_in_one_field(rule: Rule[Any]) -> None:
+    pair = pair_of(rule.code)
+    before, after = (leaves(with_fragment(pair.old or {}, each)) for each in (pair.before, pair.after))
+    assert sum(before.get(place) != after.get(place) for place in before.keys() | after.keys()) == 1
+    assert rule.code in codes(judge_service(pair, pair.before))
+    assert rule.code not in codes(judge_service(pair, pair.after))
+
+
+@pytest.mark.parametrize("code", sorted(SERVICE_EXAMPLES))
+def test_a_warning_is_not_cut(code: str) -> None:
+    example = SERVICE_EXAMPLES[code]
+    for finding in judge_service(example, example.before).findings:
+        if finding.severity is Severity.WARN:
+            assert len(str(finding)) <= WARNING_CHARACTERS
 
 
 def demands(fragment: Fragment) -> list[Demand]:

@@ -97,9 +97,10 @@ class Release:
 
     def _namespaces(self) -> dict[str, Namespace]:
         """The namespaces that opted in, by the documents that describe them, if there are any."""
+        described: dict[str, Mapping[str, str] | None]
         described = {item.name: item.labels for item in self.items if item.type == ("", "Namespace")}
-        if not described:
-            described = {item.namespace: {keys.INJECT: "enabled"} for item in self.items}
+        if not described:  # whatever their labels are, unknown as they are
+            described = dict.fromkeys(item.namespace for item in self.items)
         found = (Namespace(name, labels, self._limits(name)) for name, labels in described.items())
         return {one.name: one for one in found if mode_of(one) and one.name != SYSTEM}
 

@@ -193,7 +193,9 @@ def as_text(row: Row) -> str:
 
 def nearest(code: str) -> list[str]:
     """The codes that look most like one that does not exist."""
-    return get_close_matches(code.upper(), [*CHANGES, *(row.code for row in rows())], n=3, cutoff=0.0)
+    known = [*CHANGES, *(row.code for row in rows())]
+    begun = [one for one in known if one.startswith(code.upper())]
+    return (begun or get_close_matches(code.upper(), known, n=3, cutoff=0.0))[:3]
 
 
 def parts(example: Example) -> Iterator[tuple[str, str]]:

@@ -50,7 +50,7 @@ class Finding:
         return f"{said}. See {DOCS}#{self.code.lower()}"
 
     def __str__(self) -> str:
-        return f"{self.code} {shortened(self.field)}: {self.sentence}"
+        return shortened(f"{self.code} {self.field}: {self.sentence}")
 
 
 def shortened(text: str) -> str:
@@ -101,12 +101,21 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokenRule:
+    """A rule that threw, which is our fault: the request goes on without it, and the error is for the log."""
+
+    code: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What to do with one object: edits, findings and, where it was left alone, the skip reason."""
 
     edits: tuple[Edit, ...] = ()
     findings: tuple[Finding, ...] = ()
     reason: str = ""
+    broken: tuple[BrokenRule, ...] = ()
 
     @property
     def rejected(self) -> bool:

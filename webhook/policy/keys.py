@@ -23,6 +23,8 @@ MODES = ("enabled", "audit")
 
 READINESS_GATE = "elbv2.k8s.aws/pod-readiness-gate-inject"
 """Namespace label that makes LBC add readiness gates to new pods."""
+QUIC_SERVER_ID = "elbv2.k8s.aws/quic-server-id-inject"
+"""Namespace label that makes LBC give new pods a QUIC server id."""
 LBC_FINALIZER = "service.k8s.aws/resources"
 AUTO_MODE_FINALIZER = "service.eks.amazonaws.com/resources"
 """On a Service: its controller holds AWS resources for it."""

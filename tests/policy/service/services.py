@@ -10,7 +10,7 @@ from webhook.policy.cluster import Cluster, Namespace, Owner, Sidecar
 LBC = Cluster(sidecar=Sidecar(image="udp-healthcheck:test"), owner=Owner.LBC)
 AUTO_MODE = Cluster(sidecar=Sidecar(image="udp-healthcheck:test"), owner=Owner.AUTO_MODE)
 UNKNOWN = Cluster(sidecar=Sidecar(image="udp-healthcheck:test"))
-OPTED_IN = Namespace("games", {keys.INJECT: "enabled"})
+OPTED_IN = Namespace("games", {keys.INJECT: "enabled", keys.READINESS_GATE: "enabled"})
 
 GAME = {"name": "game", "port": 7777, "protocol": "UDP", "targetPort": 7777}
 DNS_UDP = {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 5353}
@@ -34,8 +34,9 @@ def service(
     status: dict[str, Any] | None = None,
     **spec: Any,
 ) -> dict[str, Any]:
-    """A LoadBalancer Service; annotations by AWS's short name, `plain` ones by their whole key."""
-    written = {keys.aws(name): value for name, value in (annotations or {}).items()} | (plain or {})
+    """A LoadBalancer Service; annotations by AWS's short name, or by their whole key."""
+    written = {name if "/" in name else keys.aws(name): value for name, value in (annotations or {}).items()}
+    written |= plain or {}
     raw = {
         "apiVersion": "v1",
         "kind": "Service",

@@ -25,6 +25,7 @@ ALL = OURS | {"class": "service.k8s.aws/nlb", "policy": "Local"}
 AUTO = ALL | {"class": "eks.amazonaws.com/nlb"}
 MERGED = ALL | {"enable-tcp-udp-listener": "true"}
 DUAL = {"ip-address-type": "dualstack"}
+KEPT_LEGACY = {"type": "nlb", keys.KEEP: "loadBalancerClass"}
 PREFIX = {"enable-prefix-for-ipv6-source-nat": "on"}
 
 
@@ -117,7 +118,7 @@ TABLE: list[tuple[str, dict[str, Any], Cluster, dict[str, Any]]] = [
         replace(LBC, feature_gates={"EnableTCPUDPListener": True}),
         ALL,
     ),
-    ("dualstack UDP gets its source NAT prefix", service(DUAL), LBC, ALL | PREFIX),
+    ("dualstack UDP gets its source NAT prefix", service(DUAL, ipFamilies=["IPv6"]), LBC, ALL | PREFIX),
     (
         "an IPv6 cluster makes the load balancer dualstack",
         service(),
@@ -147,6 +148,14 @@ TABLE: list[tuple[str, dict[str, Any], Cluster, dict[str, Any]]] = [
     ("nor one that is opted out", service(plain={keys.INJECT: "false"}), LBC, {}),
     ("nor one of another vendor's class", service(loadBalancerClass="example.com/lb"), LBC, {}),
     ("several ports", service({}, GAME, DNS_UDP), LBC, ALL),
+    (
+        "an empty check port, which names an unnamed port by accident, becomes traffic-port",
+        service({"healthcheck-port": ""}, {"port": 7777, "protocol": "UDP"}),
+        LBC,
+        ALL,
+    ),
+    ("nothing where the legacy controller keeps the Service", service(KEPT_LEGACY), LBC, {}),
+    ("nor where nobody knows another owner for it", service({"type": "nlb"}), UNKNOWN, {}),
 ]
 
 

@@ -37,10 +37,7 @@ NAMED_CHECK = service(INSTANCE | {"healthcheck-port": "web"}, GAME, WEB, **BY_CL
 TWINS = [port | {"nodePort": 30053} for port in (DNS_UDP, DNS_TCP)]
 ON_NODES = {"healthcheck-port": "10256", "healthcheck-protocol": "http"}
 LEFTOVERS = {
-    "cross-zone-load-balancing-enabled": "yes",
-    "access-log-enabled": "no",
-    "internal": "0.0.0.0/0",
-    "proxy-protocol": "true",
+    "listener-attributes.UDP-7777": "x",
     "target-group-attributes.7777": "preserve_client_ip.enabled=false",
     "inbound-sg-rules-on-private-link-traffic": "x",
 }
@@ -63,8 +60,6 @@ ADMITTED: list[tuple[str, dict[str, Any], Cluster]] = [
     ("a misspelt target type that nlb-ip overrides", service({"type": "nlb-ip", "nlb-target-type": "IP"}), LBC),
     ("ip by the controller's default", service({}, plain={keys.KEEP: keys.aws("nlb-target-type")}), replace(LBC, default_target_type="ip")),
     *((f"Auto Mode never reads {name}", service({name: value}, **AUTO), AUTO_MODE) for name, value in LEFTOVERS.items()),
-    ("nor a scheme from internal", service({"internal": "false", "private-ipv4-addresses": "10.0.0.1"}, **AUTO), AUTO_MODE),
-    ("nor contradicts it", service({"internal": "false", "scheme": "internal"}, **AUTO), AUTO_MODE),
 ]  # fmt: skip
 
 
@@ -79,7 +74,30 @@ def test_this_works_and_is_admitted(raw: dict[str, Any], cluster: Cluster) -> No
 @pytest.mark.parametrize("name", LEFTOVERS)
 def test_what_auto_mode_does_not_read_is_said_once(name: str) -> None:
     made = decision.mutate(service({name: LEFTOVERS[name]}, **AUTO), None, OPTED_IN, (), AUTO_MODE)
-    assert warned(made) == {"UDPLB411"}
+    assert warned(made) == {"UDPLB411", "UDPLB901"}
+
+
+UNSUPPORTED = {
+    "cross-zone-load-balancing-enabled": "yes",
+    "access-log-enabled": "no",
+    "access-log-s3-bucket-name": "logs",
+    "access-log-s3-bucket-prefix": "games",
+    "internal": "0.0.0.0/0",
+    "proxy-protocol": "true",
+    "service.beta.kubernetes.io/load-balancer-source-ranges": "2001:db8::/32",
+}
+
+
+@pytest.mark.parametrize("name", UNSUPPORTED)
+def test_what_auto_mode_does_not_support_is_rejected_for_that_alone(name: str) -> None:
+    made = decision.mutate(service({name: UNSUPPORTED[name]}, **AUTO), None, OPTED_IN, (), AUTO_MODE)
+    assert rejected(made) == {"UDPLB106"}
+    assert warned(made) == {"UDPLB901"}
+
+
+def test_auto_mode_reads_no_scheme_from_internal() -> None:
+    raw = service({"internal": "false", "private-ipv4-addresses": "10.0.0.1"}, **AUTO)
+    assert rejected(decision.mutate(raw, None, OPTED_IN, (), AUTO_MODE)) == {"UDPLB106"}
 
 
 def test_a_policy_does_not_choose_the_first_family() -> None:
@@ -140,7 +158,7 @@ def test_the_first_udp_port_beside_a_check_that_nodes_answer_is_kept() -> None:
     new = service(ON_NODES, WEB, GAME, status=LIVE, **BY_CLASS)
     made = decision.mutate(new, old, OPTED_IN, (), LBC)
     assert rejected(made) == set()
-    assert "UDPLB205" in warned(made)
+    assert "UDPLB240" in warned(made)
 
 
 UNMERGED = [DNS_TCP, DNS_UDP]

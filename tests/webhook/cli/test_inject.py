@@ -210,7 +210,7 @@ def test_a_text_that_yaml_1_1_takes_for_a_truth_is_quoted() -> None:
         "  namespace: shop\n"
         "  annotations:\n"
         "    service.beta.kubernetes.io/aws-load-balancer-ip-address-type: dualstack\n",
-    )
+    ).replace("spec:\n", "spec:\n  ipFamilies: [IPv6]\n", 1)
     assert 'enable-prefix-for-ipv6-source-nat: "on"\n' in inject(manifests=dual).stdout
 
 

@@ -72,7 +72,7 @@ ANNOTATIONS = {
         _row("enable-tcp-udp-listener", Kind.BOOL, "LA"),
         _row("quic-enabled-ports", Kind.LIST, "L"),
         _row("disable-nlb-sg", Kind.BOOL, "L"),
-        _row("listener-attributes.", Kind.MAP, "LA"),
+        _row("listener-attributes.", Kind.MAP, "L"),
         _row("ssl-cert", Kind.LIST, "LAT"),
         _row("ssl-ports", Kind.LIST, "LAT"),
         _row("ssl-negotiation-policy", Kind.TEXT, "LAT"),

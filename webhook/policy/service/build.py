@@ -125,7 +125,8 @@ def _security_groups(
     if reader.items("security-groups"):
         reader.boolean("manage-backend-security-group-rules")
         return True
-    written = gosyntax.parse_list(service.annotations.get(SOURCE_RANGES, ""))
+    reads_both = reader.reader is Reader.LBC
+    written = gosyntax.parse_list(service.annotations.get(SOURCE_RANGES, "")) if reads_both else ()
     where = "spec.loadBalancerSourceRanges" if service.source_ranges else annotation_field(SOURCE_RANGES)
     for cidr in service.source_ranges or written:
         if ":" in cidr and ip_address_type != "dualstack":

@@ -10,13 +10,13 @@ from webhook.policy import gosyntax, keys
 from webhook.policy.cluster import Cluster, Namespace
 from webhook.policy.finding import Action, Decision, Edit, Waivers
 from webhook.policy.service.build import build
-from webhook.policy.service.check import check
+from webhook.policy.service.check import check, run
 from webhook.policy.service.defaults import defaults
 from webhook.policy.service.demand import demand
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.objects import Service, parse_service
 from webhook.policy.service.owners import Ownership, owner
-from webhook.policy.service.rules import LEAVING, leaving_alone
+from webhook.policy.service.rules import LEAVING, leaving_alone, no_load_balancer
 from webhook.policy.service.sight import NOTHING, Sight
 from webhook.policy.service.update import restore
 
@@ -89,8 +89,8 @@ def examine(raw: Object, namespace: Namespace, siblings: Sequence[Service], clus
     if left is not None:
         return left
     others = tuple(other for other in siblings if other.name != service.name)
-    found = check(_facts(service, namespace, cluster, others))
-    return Decision(findings=_waivers(service, cluster).apply(found))
+    found, broken = check(_facts(service, namespace, cluster, others))
+    return Decision(findings=_waivers(service, cluster).apply(found), broken=broken)
 
 
 def _parse(raw: Object, old: Object | None, namespace: Namespace) -> tuple[Service, Service | None]:
@@ -115,14 +115,17 @@ def _left_alone(
         return Decision(reason="deleting")
     if old is not None and _unchanged(raw, old):
         return Decision(reason="unchanged")
+    if not service.is_udp_load_balancer and old is None:
+        said = _waivers(service, cluster).apply(no_load_balancer(service, cluster))
+        return Decision(findings=said, reason="no_udp_port")
     if not service.is_udp_load_balancer:
         return _leaving("no_udp_port", service, before, namespace, cluster)
     if service.annotations.get(keys.INJECT) == "false":
         return _leaving("opted_out", service, before, namespace, cluster)
-    if owner(_with_its_class(service, before), cluster) is Ownership.FOREIGN:
-        return Decision(
-            findings=leaving_alone(_with_its_class(service, before), before, cluster), reason="foreign_class"
-        )
+    kept = _with_its_class(service, before)
+    if owner(kept, cluster) is Ownership.FOREIGN:
+        said = leaving_alone(kept, before, cluster)
+        return Decision(findings=_waivers(service, cluster).apply(said), reason="foreign_class")
     return None
 
 
@@ -142,8 +145,8 @@ def _leaving(
     if before.annotations.get(keys.INJECT) == "false":
         return Decision(reason=reason)
     facts = replace(_facts(service, namespace, cluster), before=_facts(before, namespace, cluster))
-    said = (finding for rule in LEAVING[reason] for finding in rule.findings(facts))
-    return Decision(findings=_waivers(service, cluster).apply(said), reason=reason)
+    said, broken = run(LEAVING[reason], facts)
+    return Decision(findings=_waivers(service, cluster).apply(said), reason=reason, broken=tuple(broken))
 
 
 def _unchanged(raw: Object, old: Object) -> bool:
@@ -178,7 +181,8 @@ def _judged(
         new=before is None,
         pods=pods,
     )
-    decided = Decision(edits, _waivers(written, cluster).apply(check(facts)))
+    found, broken = check(facts)
+    decided = Decision(edits, _waivers(written, cluster).apply(found), broken=broken)
     return replace(decided, edits=()) if decided.rejected else decided
 
 

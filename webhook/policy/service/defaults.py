@@ -29,10 +29,11 @@ def defaults(service: Service, namespace: Namespace, cluster: Cluster) -> tuple[
     """The edits that a new UDP load balancer needs; none where it has them already.
 
     With instance targets a class is all that is set: the kube-proxy health port answers, not a sidecar.
+    Where the legacy controller keeps the Service nothing is: it reads some of our keys, and has no ip targets.
     """
     kept = frozenset(gosyntax.parse_list(service.annotations.get(keys.KEEP, "")))
-    wanted = _class(service, namespace, cluster)
-    if not _asks_for_nodes(service):
+    wanted = tuple(edit for edit in _class(service, namespace, cluster) if edit.path[-1] not in kept)
+    if not _asks_for_nodes(service) and (wanted or owner(service, cluster) is not Ownership.LEGACY):
         wanted = (*wanted, *_for_ip_targets(service, namespace, cluster))
     return tuple(edit for edit in wanted if edit.path[-1] not in kept)
 
@@ -91,7 +92,7 @@ def _for_ip_targets(service: Service, namespace: Namespace, cluster: Cluster) ->
         yield _annotate(TARGET_TYPE, "nlb-target-type", "ip")
     if service.aws("healthcheck-protocol") is None:
         yield _annotate(CHECK, "healthcheck-protocol", "tcp")
-    if service.aws("healthcheck-port") is None:
+    if service.aws("healthcheck-port") is None or _names_the_only_port(service):
         yield _annotate(CHECK, "healthcheck-port", TRAFFIC_PORT)
     interval = gosyntax.parse_int32(service.aws("healthcheck-interval") or "")
     if interval in SHORT_INTERVALS and service.aws("healthcheck-timeout") is None:
@@ -104,6 +105,11 @@ def _for_ip_targets(service: Service, namespace: Namespace, cluster: Cluster) ->
     if service.external_traffic_policy != "Local":
         path = ("spec", "externalTrafficPolicy")
         yield Edit(TRAFFIC_POLICY, path, "Local", says="would be set to Local")
+
+
+def _names_the_only_port(service: Service) -> bool:
+    """An empty check port is the name of an unnamed port, which then is checked by accident."""
+    return service.aws("healthcheck-port") == "" and [port.name for port in service.ports] == [""]
 
 
 def _served_by(service: Service, namespace: Namespace, cluster: Cluster) -> Owner | None:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from webhook.policy import keys
-from webhook.policy.cluster import LBC_CLASS
+from webhook.policy.cluster import AUTO_MODE_CLASS, LBC_CLASS, Owner
 from webhook.policy.example import Example, Fragment
+from webhook.policy.service.annotations import SOURCE_RANGES
 
 _GAME = {"name": "game", "port": 7777, "protocol": "UDP", "targetPort": 7777}
 _DNS = {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 5353}
@@ -32,7 +33,14 @@ _RUNNING: Fragment = {
 }
 _GROUP = "target-group-attributes"
 _CROSS_ZONE = "load_balancing.cross_zone.enabled"
+_ENDS_FLOWS = "deregistration_delay.connection_termination.enabled"
 _TERMINATION = "target_health_state.unhealthy.connection_termination.enabled"
+_PREFIX = "enable-prefix-for-ipv6-source-nat"
+_TO_LEGACY = {"type": "nlb", keys.KEEP: "loadBalancerClass"}
+_TLS = {"ssl-cert": "arn:aws:acm:…"}
+_NO_GROUPS = {"disable-nlb-sg": "true"}
+_QUIC = _NO_GROUPS | {"quic-enabled-ports": "game"}
+_DUALSTACK = {"ip-address-type": "dualstack"}
 _DRAINING = "target_health_state.unhealthy.draining_interval_seconds"
 
 
@@ -46,6 +54,14 @@ def _service(annotations: Mapping[str, str | None] | None = None, *ports: Fragme
 def _annotated(name: str, before: str | None, after: str | None, *ports: Fragment, **spec: Any) -> Example:
     """Two Services that differ in one annotation."""
     return Example(_service({name: before}, *ports, **spec), _service({name: after}, *ports, **spec))
+
+
+def _beside(
+    always: Mapping[str, str], name: str, before: str | None, after: str | None, *ports: Fragment, **spec: Any
+) -> Example:
+    """Two Services that differ in one annotation, beside others that both have."""
+    first, second = _service({**always, name: before}, *ports, **spec), {**always, name: after}
+    return Example(first, _service(second, *ports, **spec))
 
 
 def _update(before: Fragment, after: Fragment, old: Fragment, also: frozenset[str] = frozenset()) -> Example:
@@ -66,6 +82,10 @@ EXAMPLES: dict[str, Example] = {
         _service(loadBalancerClass=LBC_CLASS),
         final=True,
     ),
+    "UDPLB103": Example(
+        _service({"type": "NLB"}, loadBalancerClass=LBC_CLASS),
+        _service({"type": "external"}, loadBalancerClass=LBC_CLASS),
+    ),
     "UDPLB104": Example(
         _service({"type": "nlb", "scheme": "internal"}, loadBalancerClass=LBC_CLASS),
         _service({"type": "external", "scheme": "internal"}, loadBalancerClass=LBC_CLASS),
@@ -73,8 +93,35 @@ EXAMPLES: dict[str, Example] = {
     "UDPLB105": Example(
         _service(loadBalancerClass="example.com/balancer"), _service(loadBalancerClass=LBC_CLASS)
     ),
+    "UDPLB106": Example(
+        _service({SOURCE_RANGES: "10.0.0.0/8"}, loadBalancerSourceRanges=["10.0.0.0/8"]),
+        _service({SOURCE_RANGES: None}, loadBalancerSourceRanges=["10.0.0.0/8"]),
+        when="EKS Auto Mode serves the cluster.",
+        cluster={"owner": Owner.AUTO_MODE},
+    ),
     "UDPLB107": Example(
         _service({"type": "nlb", "scheme": None}), _service({"type": "nlb", "scheme": "internet-facing"})
+    ),
+    "UDPLB108": Example(
+        _service(_TO_LEGACY, _DNS, _WEB),
+        _service(_TO_LEGACY, _DNS),
+        when="udplb/keep leaves the Service to the legacy controller.",
+    ),
+    "UDPLB109": Example(
+        _service(_TO_LEGACY, sessionAffinity="ClientIP"),
+        _service(_TO_LEGACY, sessionAffinity="None"),
+        when="udplb/keep leaves the Service to the legacy controller.",
+    ),
+    "UDPLB110": Example(_service(loadBalancerIP="203.0.113.7"), _service(loadBalancerIP=None)),
+    "UDPLB115": Example(
+        _service({"type": "external", "nlb-target-type": "ip"}, type="ClusterIP"),
+        _service({"type": None, "nlb-target-type": "ip"}, type="ClusterIP"),
+    ),
+    "UDPLB116": Example(
+        _service(loadBalancerClass=LBC_CLASS),
+        _service(loadBalancerClass=AUTO_MODE_CLASS),
+        when="The controller runs with `--feature-gates=EnableServiceController=false`.",
+        cluster={"feature_gates": {"EnableServiceController": False}},
     ),
     "UDPLB140": Example(
         _service(loadBalancerClass=None),
@@ -90,6 +137,9 @@ EXAMPLES: dict[str, Example] = {
         old=_service({"type": "nlb"}),
     ),
     "UDPLB143": _annotated(keys.ALLOW, "UDPLB9999", "UDPLB410"),
+    "UDPLB144": Example(
+        {"metadata": {"labels": {keys.INJECT: "false"}}}, {"metadata": {"labels": {keys.INJECT: None}}}
+    ),
     "UDPLB201": Example(
         _service({"nlb-target-type": None}),
         _service({"nlb-target-type": "ip"}),
@@ -115,8 +165,9 @@ EXAMPLES: dict[str, Example] = {
         ),
     ),
     "UDPLB205": Example(
-        _service({"nlb-target-type": "instance", "healthcheck-port": "web"}, _GAME, _WEB),
-        _service({"nlb-target-type": "ip", "healthcheck-port": "web"}, _GAME, _WEB),
+        _service(_TO_LEGACY, allocateLoadBalancerNodePorts=False),
+        _service(_TO_LEGACY, allocateLoadBalancerNodePorts=True),
+        when="udplb/keep leaves the Service to the legacy controller.",
     ),
     "UDPLB206": Example(
         _service({"nlb-target-type": "ip"}, externalTrafficPolicy="Local"),
@@ -129,6 +180,10 @@ EXAMPLES: dict[str, Example] = {
         _service({"type": "nlb-ip", "nlb-target-type": "ip"}),
     ),
     "UDPLB209": Example(_service(selector=None), _service(selector={"app": "game"})),
+    "UDPLB240": Example(
+        _service({"nlb-target-type": "instance", "healthcheck-port": "web"}, _GAME, _WEB),
+        _service({"nlb-target-type": "ip", "healthcheck-port": "web"}, _GAME, _WEB),
+    ),
     "UDPLB301": _annotated("enable-tcp-udp-listener", "false", "true", _DNS, _DNS_TCP),
     "UDPLB302": Example(
         _service({"enable-tcp-udp-listener": "true"}, _DNS, _DNS_TCP | {"targetPort": 8053}),
@@ -150,8 +205,37 @@ EXAMPLES: dict[str, Example] = {
     ),
     "UDPLB305": _annotated("enable-tcp-udp-listener", "yes", "true"),
     "UDPLB306": Example(_service({}, _GAME, _SCTP), _service({}, _GAME)),
+    "UDPLB308": _beside(
+        _TLS | {"enable-tcp-udp-listener": "true"}, "ssl-ports", "dns-tcp", "web", _DNS, _DNS_TCP, _WEB
+    ),
+    "UDPLB309": _beside(_TLS, "ssl-ports", "game", "web", _GAME, _WEB),
     "UDPLB310": _annotated("ssl-ports", "443", "web", _GAME, _WEB),
-    "UDPLB311": _annotated("quic-enabled-ports", "web", "game", _GAME, _WEB),
+    "UDPLB311": _beside(_NO_GROUPS, "quic-enabled-ports", "web", "game", _GAME, _WEB),
+    "UDPLB312": _beside(_NO_GROUPS, "quic-enabled-ports", "gmae", "game", _GAME),
+    "UDPLB313": _beside(
+        _NO_GROUPS | {"enable-tcp-udp-listener": "true"},
+        "quic-enabled-ports",
+        "dns-tcp",
+        "53",
+        _DNS,
+        _DNS_TCP,
+    ),
+    "UDPLB314": _beside(_QUIC, "nlb-target-type", "instance", "ip", externalTrafficPolicy="Local"),
+    "UDPLB315": _beside({"quic-enabled-ports": "game"}, "disable-nlb-sg", "false", "true", _GAME),
+    "UDPLB316": _beside(_QUIC, "ip-address-type", "dualstack", "ipv4", ipFamilyPolicy="PreferDualStack"),
+    "UDPLB317": Example(
+        {"metadata": {"labels": {keys.INJECT: "enabled"}}},
+        {"metadata": {"labels": {keys.INJECT: "enabled", keys.QUIC_SERVER_ID: "enabled"}}},
+        kind="Namespace",
+        service=_service(_QUIC),
+        when="The Service of the namespace has `quic-enabled-ports`.",
+    ),
+    "UDPLB318": _beside(_QUIC, "healthcheck-port", "traffic-port", "web", _GAME, _WEB),
+    "UDPLB320": _annotated("listener-attributes.UDP-7777", "tcp.idle_timeout.seconds=60", None),
+    "UDPLB321": Example(
+        _service({"listener-attributes.TLS-80": "tcp.idle_timeout.seconds=60"}, _GAME, _WEB),
+        _service({"listener-attributes.TCP-80": "tcp.idle_timeout.seconds=60"}, _GAME, _WEB),
+    ),
     "UDPLB323": Example(_service({}, *_MANY), _service({}, *_MANY[:-1])),
     "UDPLB340": Example(
         _service({"ssl-cert": "arn:aws:acm:…", "alpn-policy": "h2"}, _GAME, _WEB),
@@ -161,6 +245,12 @@ EXAMPLES: dict[str, Example] = {
         _service({}, _DNS, _DNS_TCP),
         _service({}, _DNS, _DNS_TCP | {"port": 5300}),
     ),
+    "UDPLB342": _beside(_TLS, "ssl-ports", None, "web", _GAME, _WEB),
+    "UDPLB343": Example(
+        _service({}, _GAME | {"name": "tftp", "port": 69}),
+        _service({}, _GAME | {"name": "tftp", "port": 6969}),
+    ),
+    "UDPLB344": Example(_service({}, *_MANY[:9]), _service({}, *_MANY[:8])),
     "UDPLB352": _annotated(
         _ACTION,
         '{"type":"redirect"}',
@@ -206,6 +296,7 @@ EXAMPLES: dict[str, Example] = {
     "UDPLB409": _annotated("healthcheck-port", "7777", "traffic-port", _GAME, _DNS),
     "UDPLB410": _annotated("healthcheck-port", "10256", "traffic-port"),
     "UDPLB411": Example(_service({"targettype": "ip"}), _service({"nlb-target-type": "ip"})),
+    "UDPLB412": _annotated("healthcheck-protocol", "http", "tcp", _GAME, _WEB),
     "UDPLB413": Example(
         _service({"healthcheck-protocol": "tcp", "healthcheck-path": "/health"}),
         _service({"healthcheck-protocol": "tcp"}),
@@ -220,6 +311,19 @@ EXAMPLES: dict[str, Example] = {
         _service({"healthcheck-interval": "5", "healthcheck-timeout": None}),
         _service({"healthcheck-interval": "5", "healthcheck-timeout": "5"}),
         final=True,
+    ),
+    "UDPLB418": _annotated("healthcheck-protocol", "https", "http"),
+    "UDPLB419": Example(
+        _service({"proxy-protocol": "*", "healthcheck-protocol": "http"}, _GAME, _WEB),
+        _service({"proxy-protocol": "*", "healthcheck-protocol": "tcp"}, _GAME, _WEB),
+        also=frozenset({"UDPLB412"}),
+    ),
+    "UDPLB420": Example(
+        _service({"healthcheck-protocol": "http"}),
+        _service({"healthcheck-protocol": "tcp"}),
+        when="The controller runs with `--feature-gates=NLBHealthCheckAdvancedConfig=false`.",
+        old=_service(loadBalancerClass=LBC_CLASS),
+        cluster={"feature_gates": {"NLBHealthCheckAdvancedConfig": False}},
     ),
     "UDPLB423": Example(
         _service(
@@ -242,8 +346,17 @@ EXAMPLES: dict[str, Example] = {
     "UDPLB506": _annotated("proxy-protocol-per-target-group", "web", "80", _GAME, _WEB),
     "UDPLB507": _annotated(_GROUP, f"{_TERMINATION}=true", f"{_TERMINATION}=false"),
     "UDPLB508": _annotated(_GROUP, f"{_DRAINING}=30", f"{_TERMINATION}=false,{_DRAINING}=30"),
+    "UDPLB509": _annotated(_GROUP, f"{_ENDS_FLOWS}=false", f"{_ENDS_FLOWS}=true"),
     "UDPLB510": _annotated(_GROUP, "stickiness.type=lb_cookie", "stickiness.type=source_ip"),
     "UDPLB511": _annotated(_GROUP, f"{_CROSS_ZONE}=false", None),
+    "UDPLB513": _annotated(
+        _GROUP, "slow_start.duration_seconds=30", "deregistration_delay.timeout_seconds=30"
+    ),
+    "UDPLB514": Example(
+        _service(_TO_LEGACY | {_GROUP: "deregistration_delay.timeout_seconds=30"}),
+        _service(_TO_LEGACY | {_GROUP: "preserve_client_ip.enabled=true"}),
+        when="udplb/keep leaves the Service to the legacy controller.",
+    ),
     "UDPLB540": Example(
         _service({"proxy-protocol": "*"}, _GAME, _WEB),
         _service({"proxy-protocol-per-target-group": "80"}, _GAME, _WEB),
@@ -257,15 +370,26 @@ EXAMPLES: dict[str, Example] = {
     "UDPLB607": _annotated(
         "attributes",
         f"{_CROSS_ZONE}=true,dns_record.client_routing_policy=nearest",
+        f"{_CROSS_ZONE}=true,dns_record.client_routing_policy=any_availability_zone",
+    ),
+    "UDPLB608": _annotated(
+        "attributes",
         f"{_CROSS_ZONE}=true,dns_record.client_routing_policy=availability_zone_affinity",
+        f"{_CROSS_ZONE}=true,dns_record.client_routing_policy=partial_availability_zone_affinity",
     ),
     "UDPLB609": _annotated(
         "attributes",
         f"{_CROSS_ZONE}=true,deletion_protection.enabled=yes",
+        f"{_CROSS_ZONE}=true,deletion_protection.enabled=false",
+    ),
+    "UDPLB610": _annotated(
+        "attributes",
         f"{_CROSS_ZONE}=true,deletion_protection.enabled=true",
+        f"{_CROSS_ZONE}=true,deletion_protection.enabled=false",
     ),
     "UDPLB611": _annotated("scheme", "public", "internet-facing"),
     "UDPLB612": _annotated("name", "the-load-balancer-of-the-game-servers", "game-servers"),
+    "UDPLB613": _annotated("name", "game_servers", "game-servers"),
     "UDPLB615": Example(
         _service({"eip-allocations": "eipalloc-1"}),
         _service({"eip-allocations": "eipalloc-1", "scheme": "internet-facing"}),
@@ -283,38 +407,37 @@ EXAMPLES: dict[str, Example] = {
     "UDPLB617": _annotated("private-ipv4-addresses", "10.0.0.256", "10.0.0.25"),
     "UDPLB640": _annotated(
         "attributes",
-        "deletion_protection.enabled=true",
-        f"deletion_protection.enabled=true,{_CROSS_ZONE}=true",
+        "access_logs.s3.enabled=false",
+        f"access_logs.s3.enabled=false,{_CROSS_ZONE}=true",
     ),
     "UDPLB641": _annotated("minimum-load-balancer-capacity", "Units=500", "CapacityUnits=500"),
     "UDPLB642": Example(
         _service({"scheme": "internal", "internal": "false"}), _service({"scheme": "internal"})
     ),
-    "UDPLB651": Example(
-        _service(ipFamilies=["IPv4", "IPv6"]),
-        _service({"ip-address-type": "dualstack"}, ipFamilies=["IPv4", "IPv6"]),
+    "UDPLB643": Example(
+        _service({"attributes": "zonal_shift.config.enabled=true"}),
+        _service({"attributes": f"zonal_shift.config.enabled=true,{_CROSS_ZONE}=true"}),
+        also=frozenset({"UDPLB640"}),
     ),
-    "UDPLB652": _annotated("ip-address-type", "DualStack", "dualstack"),
-    "UDPLB653": Example(
-        _service({"ip-address-type": "dualstack", "enable-prefix-for-ipv6-source-nat": "off"}),
-        _service({"ip-address-type": "dualstack", "enable-prefix-for-ipv6-source-nat": "on"}),
+    "UDPLB651": Example(_service(ipFamilies=["IPv4", "IPv6"]), _service(ipFamilies=["IPv4"])),
+    "UDPLB652": _annotated("ip-address-type", "DualStack", "dualstack", ipFamilyPolicy="PreferDualStack"),
+    "UDPLB653": _beside(_DUALSTACK, _PREFIX, "off", "on", ipFamilies=["IPv6"]),
+    "UDPLB654": Example(
+        _service(_DUALSTACK, ipFamilies=["IPv4"]),
+        _service(_DUALSTACK, ipFamilies=["IPv4", "IPv6"]),
     ),
     "UDPLB655": Example(
-        _service({"ip-address-type": "dualstack", "enable-prefix-for-ipv6-source-nat": "true"}),
-        _service({"ip-address-type": "dualstack", "enable-prefix-for-ipv6-source-nat": "on"}),
+        _service(_DUALSTACK | {_PREFIX: "true"}, ipFamilies=["IPv6"]),
+        _service(_DUALSTACK | {_PREFIX: "on"}, ipFamilies=["IPv6"]),
         also=frozenset({"UDPLB653"}),
     ),
-    "UDPLB656": Example(
-        _service({"enable-prefix-for-ipv6-source-nat": "on"}),
-        _service({"enable-prefix-for-ipv6-source-nat": "on", "ip-address-type": "dualstack"}),
-    ),
-    "UDPLB658": Example(
-        _service({"ip-address-type": "dualstack", "source-nat-ipv6-prefixes": "2001:db8::/64"}),
-        _service({"ip-address-type": "dualstack", "source-nat-ipv6-prefixes": "2001:db8::/80"}),
+    "UDPLB656": _annotated(_PREFIX, "on", "off"),
+    "UDPLB658": _beside(
+        _DUALSTACK, "source-nat-ipv6-prefixes", "2001:db8::/64", "2001:db8::/80", ipFamilies=["IPv6"]
     ),
     "UDPLB661": Example(
         _service(loadBalancerSourceRanges=["2001:db8::/32"]),
-        _service({"ip-address-type": "dualstack"}, loadBalancerSourceRanges=["2001:db8::/32"]),
+        _service(loadBalancerSourceRanges=["10.0.0.0/8"]),
     ),
     "UDPLB690": Example(
         _service({"ip-address-type": None}),
@@ -322,7 +445,26 @@ EXAMPLES: dict[str, Example] = {
         when="The cluster's first family is IPv6.",
         cluster={"ipv6": True},
     ),
+    "UDPLB701": _beside({"security-groups": "sg-1"}, "manage-backend-security-group-rules", "false", "true"),
+    "UDPLB704": Example(
+        _service(_NO_GROUPS, loadBalancerSourceRanges=None),
+        _service(_NO_GROUPS, loadBalancerSourceRanges=["10.0.0.0/8"]),
+    ),
+    "UDPLB705": Example(
+        _service(_NO_GROUPS, _DNS, _DNS_TCP, loadBalancerSourceRanges=["10.0.0.0/8"]),
+        _service(_NO_GROUPS, _DNS, _DNS_TCP, loadBalancerSourceRanges=["0.0.0.0/0"]),
+    ),
+    "UDPLB710": Example(
+        _service({SOURCE_RANGES: "10.0.0.0/8"}, loadBalancerSourceRanges=["10.1.0.0/16"]),
+        _service({SOURCE_RANGES: None}, loadBalancerSourceRanges=["10.1.0.0/16"]),
+    ),
     "UDPLB740": _annotated("inbound-sg-rules-on-private-link-traffic", "true", "on"),
+    "UDPLB757": Example(
+        _service(allocateLoadBalancerNodePorts=False), _service(allocateLoadBalancerNodePorts=True)
+    ),
+    "UDPLB758": Example(_service(sessionAffinity="ClientIP"), _service(sessionAffinity="None")),
+    "UDPLB761": Example(_service(publishNotReadyAddresses=True), _service(publishNotReadyAddresses=False)),
+    "UDPLB762": Example(_service(externalIPs=["203.0.113.7"]), _service(externalIPs=None)),
     "UDPLB763": Example(
         _service(externalTrafficPolicy="Cluster"), _service(externalTrafficPolicy="Local"), final=True
     ),
@@ -390,32 +532,37 @@ EXAMPLES: dict[str, Example] = {
     "UDPLB816": _changed("name", "game", "arena"),
     "UDPLB817": _changed("private-ipv4-addresses", "10.0.0.10", "10.0.0.11"),
     "UDPLB819": _update(
-        _service({"ip-address-type": "dualstack", "enable-prefix-for-ipv6-source-nat": "on"}),
+        _service(_DUALSTACK | {_PREFIX: "on"}),
         _service({"ip-address-type": "ipv4"}),
-        _service({}, _GAME),
+        _service({}, _GAME, ipFamilyPolicy="PreferDualStack"),
     ),
     "UDPLB821": Example(
-        _service({"ip-address-type": "ipv4", "enable-prefix-for-ipv6-source-nat": None}),
-        _service({"ip-address-type": "dualstack", "enable-prefix-for-ipv6-source-nat": "on"}),
+        _service({"ip-address-type": "ipv4", _PREFIX: None}),
+        _service({"ip-address-type": "dualstack", _PREFIX: "on"}),
         old=_service(
-            {"ip-address-type": "dualstack", "enable-prefix-for-ipv6-source-nat": "on"},
-            loadBalancerClass=LBC_CLASS,
+            _DUALSTACK | {_PREFIX: "on"}, loadBalancerClass=LBC_CLASS, ipFamilyPolicy="PreferDualStack"
         ),
     ),
     "UDPLB822": Example(
         _service({"source-nat-ipv6-prefixes": "2001:db8:0:1::/80"}),
         _service({"source-nat-ipv6-prefixes": "2001:db8::/80"}),
         old=_service(
-            {"ip-address-type": "dualstack", "source-nat-ipv6-prefixes": "2001:db8::/80"},
+            _DUALSTACK | {"source-nat-ipv6-prefixes": "2001:db8::/80"},
             loadBalancerClass=LBC_CLASS,
+            ipFamilies=["IPv6"],
         ),
     ),
     "UDPLB823": Example(
-        _service(ipFamilies=["IPv4", "IPv6"]),
         _service(ipFamilies=["IPv4"]),
-        old=_service({"ip-address-type": "dualstack"}, loadBalancerClass=LBC_CLASS, ipFamilies=["IPv4"]),
+        _service(ipFamilies=["IPv6"]),
+        old=_service(_DUALSTACK, loadBalancerClass=LBC_CLASS, ipFamilies=["IPv6"]),
+        also=frozenset({"UDPLB654"}),
     ),
-    "UDPLB824": _changed("disable-nlb-sg", None, "true"),
+    "UDPLB824": _update(
+        _service({"disable-nlb-sg": "true"}),
+        _service({"disable-nlb-sg": None}),
+        _service(loadBalancerSourceRanges=["10.0.0.0/8"]),
+    ),
     "UDPLB825": Example(
         _service({"attributes": f"{_CROSS_ZONE}=true"}),
         _service({"attributes": f"{_CROSS_ZONE}=true,deletion_protection.enabled=false"}),
@@ -435,6 +582,11 @@ EXAMPLES: dict[str, Example] = {
         _service({"quic-enabled-ports": "7777"}),
         _service({"quic-enabled-ports": None}),
         _service({}, _GAME),
-        also=frozenset({"UDPLB808"}),
+        also=frozenset({"UDPLB315", "UDPLB317", "UDPLB808"}),
+    ),
+    "UDPLB901": Example(
+        {"metadata": {"labels": {keys.INJECT: "enabled", keys.READINESS_GATE: None}}},
+        {"metadata": {"labels": {keys.INJECT: "enabled", keys.READINESS_GATE: "enabled"}}},
+        kind="Namespace",
     ),
 }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from webhook.policy import gosyntax
 from webhook.policy.cluster import Cluster, Namespace, Owner
 from webhook.policy.finding import Edit
-from webhook.policy.service.annotations import read_by
-from webhook.policy.service.build import reader_of
+from webhook.policy.service.annotations import Reader, read_by
 from webhook.policy.service.load_balancer import NetworkLoadBalancer
 from webhook.policy.service.objects import Service
 from webhook.policy.service.owners import Ownership
@@ -44,6 +44,19 @@ class Facts:
         return any(group.target_type == "instance" for group in self.model.target_groups)
 
     @property
+    def reader(self) -> Reader:
+        """Whose reading of the annotations counts."""
+        return Reader.AUTO_MODE if self.ownership is Ownership.AUTO_MODE else Reader.LBC
+
+    def read(self, name: str) -> str | None:
+        """An AWS annotation by its short name, if the controller of this Service looks at it."""
+        return self.service.aws(name) if read_by(name, self.reader) else None
+
+    def items(self, name: str) -> tuple[str, ...]:
+        """The same, as a comma list."""
+        return gosyntax.parse_list(self.read(name) or "")
+
+    @property
     def running(self) -> Facts | None:
         """The old object, where its load balancer is live and stays with a controller that we serve."""
         kept = {Ownership.LBC, Ownership.AUTO_MODE}
@@ -61,10 +74,6 @@ class Facts:
     def early(self) -> bool:
         """What depends on pods is left to the validating webhook, which has them in sight."""
         return self.pods is None and self.cluster.sees_pods
-
-    def read(self, name: str) -> str | None:
-        """The annotation's value as far as the Service's controller looks at it."""
-        return self.service.aws(name) if read_by(name, reader_of(self.service, self.cluster)) else None
 
     def refuses(self, *codes: str) -> bool:
         """Whether the controller stops at one of these rules, so that nothing of the object takes effect."""

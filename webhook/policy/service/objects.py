@@ -47,6 +47,8 @@ class Service:
     ip_family_policy: str = ""
     source_ranges: tuple[str, ...] = ()
     session_affinity: str = ""
+    external_ips: tuple[str, ...] = ()
+    load_balancer_ip: str = ""
     publish_not_ready: bool = False
     finalizers: tuple[str, ...] = ()
     deleting: bool = False
@@ -96,6 +98,8 @@ def parse_service(raw: Mapping[str, Any], namespace: str = "") -> Service:
         ip_family_policy=spec.text("ipFamilyPolicy"),
         source_ranges=spec.texts("loadBalancerSourceRanges"),
         session_affinity=spec.text("sessionAffinity"),
+        external_ips=spec.texts("externalIPs"),
+        load_balancer_ip=spec.text("loadBalancerIP"),
         publish_not_ready=spec.boolean("publishNotReadyAddresses") or False,
         finalizers=metadata.texts("finalizers"),
         deleting=metadata.get("deletionTimestamp") is not None,

@@ -11,39 +11,54 @@ from webhook.policy.service.objects import Service
 from webhook.policy.service.rules import (
     adoption,
     attributes,
+    fields,
     health_check,
     immutable,
     ip_families,
+    legacy,
     live_changes,
     load_balancer,
     named_targets,
     own_keys,
     ownership,
     ports,
+    proxy_protocol,
+    quic,
+    rollout,
+    security_groups,
     siblings,
     target_type,
-    traffic_policy,
+    tls,
     transitions,
+    unread_keys,
     weighted,
 )
 
-ADVICE: tuple[Rule[Facts], ...] = (*ownership.RULES, *transitions.RULES)
+ADVICE: tuple[Rule[Facts], ...] = (*ownership.RULES, *legacy.RULES, *transitions.RULES)
 """What is said of a Service that neither LBC nor Auto Mode serves; it is never changed."""
 
 _FAMILIES: tuple[Rule[Facts], ...] = (
     *ownership.RULES,
+    *legacy.RULES,
     own_keys.KEEP,
+    own_keys.LABEL,
     *target_type.RULES,
     *ports.RULES,
     *named_targets.RULES,
+    *tls.RULES,
+    *quic.RULES,
     *weighted.RULES,
     *adoption.RULES,
     *health_check.RULES,
+    *unread_keys.RULES,
     *attributes.RULES,
+    *proxy_protocol.RULES,
     *load_balancer.RULES,
     *siblings.RULES,
+    *security_groups.RULES,
     *ip_families.RULES,
-    *traffic_policy.RULES,
+    *fields.RULES,
+    *rollout.RULES,
     *transitions.RULES,
     *immutable.RULES,
     *live_changes.RULES,
@@ -62,3 +77,8 @@ LEAVING: Mapping[str, tuple[Rule[Facts], ...]] = {
 def leaving_alone(service: Service, before: Service | None, cluster: Cluster) -> tuple[Finding, ...]:
     """Why a Service of another vendor's class is left alone; its class cannot change either."""
     return (*transitions.class_changed(service, before), ownership.foreign_class(service, cluster))
+
+
+def no_load_balancer(service: Service, cluster: Cluster) -> tuple[Finding, ...]:
+    """What is said of a new Service that is no load balancer, and is taken for one."""
+    return ownership.no_load_balancer(service, cluster)

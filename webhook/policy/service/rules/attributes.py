@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from webhook.policy import gosyntax, keys
 from webhook.policy.finding import Fault, Rule, Severity, annotation_field
@@ -16,15 +16,16 @@ from webhook.policy.service.target_groups import PRESERVE_CLIENT_IP, PROXY_PROTO
 NAME = "target-group-attributes"
 TERMINATION = "target_health_state.unhealthy.connection_termination.enabled"
 DRAINING = "target_health_state.unhealthy.draining_interval_seconds"
+ENDS_FLOWS = "deregistration_delay.connection_termination.enabled"
 SOURCE = "ELBv2 API, TargetGroupAttribute"
 
 
 def source_address_lost(facts: Facts) -> Iterator[Fault]:
     fix = f"remove it, or write it for a TCP port alone: {keys.aws(NAME)}.<port>"
-    for port, group in _udp_groups(facts):
+    for port, group in udp_groups(facts):
         if gosyntax.parse_bool(group.attributes.get(PRESERVE_CLIENT_IP, "true")) is False:
             reason = f"AWS always keeps client addresses for {group.protocol} {port} and refuses false"
-            yield _at(facts, port, reason, fix, PRESERVE_CLIENT_IP)
+            yield at_attribute(facts, port, reason, fix, PRESERVE_CLIENT_IP)
 
 
 def broken_map(facts: Facts) -> Iterator[Fault]:
@@ -32,7 +33,7 @@ def broken_map(facts: Facts) -> Iterator[Fault]:
     for key, value in facts.service.annotations.items():
         pairs = gosyntax.parse_map(value) if _is_map(key) else None
         for attribute, written in (pairs or {}).items():
-            if written.endswith(",") or "\n" in written:
+            if _spoilt(written):
                 reason = f"{attribute} would be set to {written!r}, comma or line break included"
                 yield Fault(annotation_field(key), reason, "separate pairs by single commas", value)
 
@@ -44,59 +45,117 @@ def _is_map(key: str) -> bool:
     return key.startswith(keys.aws("")) and row is not None and row.kind is Kind.MAP
 
 
-def proxy_protocol(facts: Facts, *, mixed: bool) -> Iterator[Fault]:
-    if mixed != any(port.protocol != "UDP" for port in facts.service.ports):
-        return
-    for port, group in _udp_groups(facts):
-        if gosyntax.parse_bool(group.attributes.get(PROXY_PROTOCOL, "false")):
-            reason = (
-                f"datagrams of {group.protocol} {port} would carry a header that UDP servers do not expect"
-            )
-            fix = "remove it: client addresses are kept for UDP anyway"
-            if mixed:
-                fix = f"list the TCP ports in {keys.aws('proxy-protocol-per-target-group')}"
-            yield _at(facts, port, reason, fix, PROXY_PROTOCOL)
-
-
 def termination(facts: Facts) -> Iterator[Fault]:
-    for port, group in _udp_groups(facts):
+    for port, group in udp_groups(facts):
         if gosyntax.parse_bool(group.attributes.get(TERMINATION, "false")):
             reason = f"AWS refuses {TERMINATION}=true for {group.protocol} {port}"
-            yield _at(facts, port, reason, "remove it, or write false", TERMINATION)
+            yield at_attribute(facts, port, reason, "remove it, or write false", TERMINATION)
 
 
 def draining(facts: Facts) -> Iterator[Fault]:
-    for port, group in _udp_groups(facts):
+    for port, group in udp_groups(facts):
         interval = group.attributes.get(DRAINING)
         stays_on = gosyntax.parse_bool(group.attributes.get(TERMINATION, "true")) is not False
         if interval not in (None, "0") and stays_on:
             reason = f"AWS refuses {DRAINING} without {TERMINATION}=false"
-            yield _at(facts, port, reason, f"add {TERMINATION}=false, or remove it", DRAINING)
+            yield at_attribute(facts, port, reason, f"add {TERMINATION}=false, or remove it", DRAINING)
 
 
 def stickiness(facts: Facts) -> Iterator[Fault]:
-    for port, group in _udp_groups(facts):
+    for port, group in udp_groups(facts):
         kind = group.attributes.get("stickiness.type")
         if kind not in (None, "source_ip"):
             reason = f"an NLB knows source_ip alone, not {kind!r}"
-            yield _at(facts, port, reason, "write stickiness.type=source_ip", "stickiness.type")
+            yield at_attribute(facts, port, reason, "write stickiness.type=source_ip", "stickiness.type")
+
+
+def flows_stay(facts: Facts) -> Iterator[Fault]:
+    for port, group in udp_groups(facts):
+        if gosyntax.parse_bool(group.attributes.get(ENDS_FLOWS, "true")) is False:
+            reason = f"datagrams of {group.protocol} {port} go on to a pod that is gone while a client keeps sending"
+            yield at_attribute(facts, port, reason, "remove it, or write true", ENDS_FLOWS)
+
+
+def unknown_attributes(facts: Facts) -> Iterator[Fault]:
+    for key, text in facts.service.annotations.items():
+        name = key.removeprefix(keys.aws(""))
+        if name == key or name.partition(".")[0] != NAME or facts.read(name) is None:
+            continue
+        for attribute, written in (gosyntax.parse_map(text) or {}).items():
+            legal = ATTRIBUTES.get(attribute)
+            if legal is None:
+                reason = f"an NLB's target group has no attribute {attribute!r}, and AWS refuses it"
+                yield Fault(annotation_field(key), reason, "remove it", text)
+            elif written and not _spoilt(written) and not legal[0](written):
+                reason = f"AWS refuses {attribute}={written}"
+                yield Fault(annotation_field(key), reason, f"write {legal[1]}", text)
+
+
+def _spoilt(written: str) -> bool:
+    """Said of the map already: a comma or a line break became part of the value."""
+    return written.endswith(",") or "\n" in written
+
+
+def _one_of(*words: str) -> Legal:
+    return words.__contains__, " or ".join(words)
+
+
+def _bounded(least: int, most: int, unit: str, *words: str) -> Legal:
+    def legal(text: str) -> bool:
+        number = gosyntax.parse_int32(text)
+        return text in words or (number is not None and least <= number <= most)
+
+    return legal, " or ".join((*words, f"{least} to {most}{unit}"))
+
+
+def _boolean(text: str) -> bool:
+    return gosyntax.parse_bool(text) is not None
+
+
+def _elsewhere(_text: str) -> bool:
+    return True
+
+
+Legal = tuple[Callable[[str], bool], str]
+_HEALTHY = "minimum_healthy_targets"
+_BOOL: Legal = (_boolean, "true or false")
+_SAID: Legal = (_elsewhere, "")
+"""Its value has a rule of its own."""
+ATTRIBUTES: Mapping[str, Legal] = {
+    PRESERVE_CLIENT_IP: _SAID,
+    PROXY_PROTOCOL: _BOOL,
+    "deregistration_delay.timeout_seconds": _bounded(0, 3600, " seconds"),
+    ENDS_FLOWS: _BOOL,
+    TERMINATION: _BOOL,
+    DRAINING: _bounded(0, 360_000, " seconds"),
+    "stickiness.enabled": _BOOL,
+    "stickiness.type": _SAID,
+    CROSS_ZONE: _one_of("true", "false", "use_load_balancer_configuration"),
+    f"target_group_health.dns_failover.{_HEALTHY}.count": _bounded(1, 1000, "", "off"),
+    f"target_group_health.dns_failover.{_HEALTHY}.percentage": _bounded(1, 100, "", "off"),
+    f"target_group_health.unhealthy_state_routing.{_HEALTHY}.count": _bounded(1, 1000, ""),
+    f"target_group_health.unhealthy_state_routing.{_HEALTHY}.percentage": _bounded(1, 100, "", "off"),
+}
+"""What a target group of an NLB knows. Source: ELBv2 API, TargetGroupAttribute."""
 
 
 def cross_zone_off(facts: Facts) -> Iterator[Fault]:
-    for port, group in _udp_groups(facts):
+    for port, group in udp_groups(facts):
         if group.attributes.get(CROSS_ZONE) == "false":
             reason = f"it switches cross-zone balancing off for {group.protocol} {port}, whatever the load balancer says"
-            yield _at(facts, port, reason, "remove it to have every zone reach every pod", CROSS_ZONE)
+            yield at_attribute(
+                facts, port, reason, "remove it to have every zone reach every pod", CROSS_ZONE
+            )
 
 
-def _udp_groups(facts: Facts) -> Iterator[tuple[int, TargetGroup]]:
+def udp_groups(facts: Facts) -> Iterator[tuple[int, TargetGroup]]:
     """One group for each UDP listener: a Service's attributes are the same for all behind it."""
     for listener in facts.model.listeners:
         if listener.protocol in UDP_PROTOCOLS:
             yield listener.port, listener.target_groups[0]
 
 
-def _at(facts: Facts, port: int, reason: str, fix: str, attribute: str) -> Fault:
+def at_attribute(facts: Facts, port: int, reason: str, fix: str, attribute: str) -> Fault:
     """At the annotation that gives this port its attribute."""
     annotations: Mapping[str, str] = facts.service.annotations
     own = keys.aws(f"{NAME}.{port}")
@@ -147,33 +206,6 @@ RULES: tuple[Rule[Facts], ...] = (
         waivable=False,
     ),
     Rule(
-        "UDPLB504",
-        Severity.REJECT,
-        "proxy-protocol knows one value",
-        "The annotation is * or absent.",
-        "LBC model_build_target_group.go",
-        refused("UDPLB504", 'write "*", or remove it'),
-        waivable=False,
-    ),
-    Rule(
-        "UDPLB505",
-        Severity.REJECT,
-        "Proxy protocol on UDP",
-        "Proxy protocol v2 is described for TCP streams. At best a binary header stands before the payload; and "
-        "the client's address is kept for UDP without it.",
-        "NLB user guide, load-balancer-target-groups",
-        lambda facts: proxy_protocol(facts, mixed=False),
-    ),
-    Rule(
-        "UDPLB506",
-        Severity.REJECT,
-        "proxy-protocol-per-target-group lists numbers",
-        "The controller stops at a port's name.",
-        "LBC model_build_target_group.go",
-        refused("UDPLB506", "write port numbers"),
-        waivable=False,
-    ),
-    Rule(
         "UDPLB507",
         Severity.REJECT,
         "Connections of an unhealthy UDP target are not ended",
@@ -188,6 +220,15 @@ RULES: tuple[Rule[Facts], ...] = (
         "AWS refuses the interval while connection termination of unhealthy targets is on, which is its default.",
         SOURCE,
         draining,
+    ),
+    Rule(
+        "UDPLB509",
+        Severity.WARN,
+        "Flows outlive their target",
+        "UDP target groups end the flows of a pod that was taken out. Switched off, a client that keeps sending from "
+        "one port stays with the address of the pod that is gone.",
+        "ELBv2 API, TargetGroupAttribute; LBC issues 2366, 3270",
+        flows_stay,
     ),
     Rule(
         "UDPLB510",
@@ -206,11 +247,12 @@ RULES: tuple[Rule[Facts], ...] = (
         cross_zone_off,
     ),
     Rule(
-        "UDPLB540",
-        Severity.WARN,
-        "Proxy protocol reaches UDP as well",
-        "On a Service with TCP and UDP ports the setting counts for both, unless it is given by port.",
-        "NLB user guide, load-balancer-target-groups",
-        lambda facts: proxy_protocol(facts, mixed=True),
+        "UDPLB513",
+        Severity.REJECT,
+        "An attribute that AWS refuses",
+        "The controller passes every attribute on. One that a network load balancer does not have, or a value "
+        "outside its range, fails at deploy and stops every other change of the Service.",
+        SOURCE,
+        unknown_attributes,
     ),
 )

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
-import itertools
 import re
 from collections.abc import Iterator
 
 from webhook.policy import gosyntax, keys
-from webhook.policy.finding import AWS_PREFIX, Fault, Rule, Severity, annotation_field
-from webhook.policy.service.annotations import ACTIONS, ANNOTATIONS, Reader, read_by
-from webhook.policy.service.build import reader_of
+from webhook.policy.finding import Fault, Rule, Severity
+from webhook.policy.service.annotations import Reader
 from webhook.policy.service.defaults import TARGET_TYPE
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.load_balancer import TRAFFIC_PORT
 from webhook.policy.service.rules.refused import at, refused
-from webhook.policy.service.rules.target_type import unanswered
+from webhook.policy.service.rules.target_type import ONLY_UDP, unanswered
 from webhook.policy.service.sight import NOTHING
 
 PORT = "healthcheck-port"
@@ -29,7 +26,6 @@ RANGES = (
     ("healthcheck-unhealthy-threshold", range(2, 11)),
 )
 """What AWS takes: seconds and counts. Source: ELBv2 API, CreateTargetGroup."""
-MOST_UNREAD = 8
 PATH_LIMIT = 1024
 CODES = re.compile(r"[2-5]\d\d(-[2-5]\d\d)?(,[2-5]\d\d(-[2-5]\d\d)?)*", re.ASCII)
 
@@ -73,42 +69,6 @@ def one_port_for_all(facts: Facts) -> Iterator[Fault]:
 def explicit_port(facts: Facts) -> int | None:
     written = facts.service.aws(PORT)
     return None if written is None or written == TRAFFIC_PORT else gosyntax.parse_int32(written)
-
-
-def unread_keys(facts: Facts) -> Iterator[Fault]:
-    """The first few: finding the nearest real key takes its time, and one object may hold thousands."""
-    return itertools.islice(_unread_keys(facts), MOST_UNREAD)
-
-
-def _unread_keys(facts: Facts) -> Iterator[Fault]:
-    """Keys of AWS's family that no controller of this Service reads: most often spelling mistakes."""
-    actions = {f"{listener.protocol}-{listener.port}" for listener in facts.model.listeners}
-    for key, value in facts.service.annotations.items():
-        name = key.removeprefix(AWS_PREFIX)
-        if key.startswith(AWS_PREFIX) and not _is_read(facts, name):
-            yield Fault(
-                annotation_field(key), "no controller of this Service reads it", _instead(name), value
-            )
-        elif key.startswith(ACTIONS) and key.removeprefix(ACTIONS) not in actions:
-            fix = f"name a listener of this Service: {', '.join(sorted(actions))}"
-            yield Fault(annotation_field(key), "no listener of this Service reads this action", fix, value)
-
-
-def _instead(name: str) -> str:
-    family = name.partition(".")[0]
-    if name in ANNOTATIONS or f"{family}." in ANNOTATIONS:
-        return "remove it: EKS Auto Mode has no such annotation"
-    if family == PORT:
-        return "write traffic-port, which checks each target group on its own port"
-    nearest = difflib.get_close_matches(name, ANNOTATIONS, n=1, cutoff=0.5)
-    return f"if you mean it, write {keys.aws(nearest[0])}" if nearest else "remove it"
-
-
-def _is_read(facts: Facts, name: str) -> bool:
-    """By this Service's controller; keys of the legacy controller alone are left in peace, and `type` to UDPLB104."""
-    row = ANNOTATIONS.get(name)
-    in_peace = name == "type" or (row is not None and row.readers == {Reader.LEGACY})
-    return in_peace or read_by(name, reader_of(facts.service, facts.cluster))
 
 
 def number_out_of_range(facts: Facts) -> Iterator[Fault]:
@@ -156,6 +116,46 @@ def ignored_with_tcp(facts: Facts) -> Iterator[Fault]:
     for name in ("healthcheck-path", "healthcheck-success-codes"):
         if facts.service.aws(name) is not None:
             yield at(facts, name, "a tcp check has none, so it is ignored", "remove it, or check by http")
+
+
+def tcp_ports_by_http(facts: Facts) -> Iterator[Fault]:
+    for listener in facts.model.listeners:
+        group = listener.target_groups[0]
+        check = group.health_check
+        own = check.port in (TRAFFIC_PORT, group.target_port) and group.target_type == "ip"
+        if own and check.protocol != "TCP" and listener.protocol not in ONLY_UDP:
+            reason = (
+                f"{listener.protocol} {listener.port} is checked by {check.protocol} too: there is one "
+                "check for all ports, and a TCP server that does not speak HTTP is red"
+            )
+            yield at(facts, "healthcheck-protocol", reason, "write tcp, unless all TCP ports speak HTTP")
+            return
+
+
+def https_to_the_sidecar(facts: Facts) -> Iterator[Fault]:
+    answered = {port.target_port for port in facts.service.ports if port.protocol == "TCP"}
+    for listener in facts.model.listeners:
+        group = listener.target_groups[0]
+        check = group.health_check
+        own = check.port in (TRAFFIC_PORT, group.target_port) and group.target_type == "ip"
+        ours = listener.protocol in ONLY_UDP and group.target_port not in answered
+        if own and ours and check.protocol == "HTTPS":
+            reason = (
+                f"the sidecar answers the check of UDP {listener.port} by plain HTTP, so every target is red"
+            )
+            yield at(facts, "healthcheck-protocol", reason, "write tcp, or http")
+            return
+
+
+def replaced_groups(facts: Facts) -> Iterator[Fault]:
+    before, name = facts.before, "healthcheck-protocol"
+    advanced = facts.cluster.gate("NLBHealthCheckAdvancedConfig", default=True)
+    if advanced or before is None or not before.service.live or facts.reader is Reader.AUTO_MODE:
+        return
+    was = {group.health_check.protocol for group in before.model.target_groups}
+    if was != {group.health_check.protocol for group in facts.model.target_groups}:
+        reason = "with NLBHealthCheckAdvancedConfig off every target group is replaced, and the new ones start empty"
+        yield at(facts, name, reason, "expect minutes of loss, or change it in a quiet hour")
 
 
 def traffic_port_of_a_node(facts: Facts) -> Iterator[Fault]:
@@ -229,13 +229,12 @@ RULES: tuple[Rule[Facts], ...] = (
         port_of_a_node,
     ),
     Rule(
-        "UDPLB411",
+        "UDPLB412",
         Severity.WARN,
-        "An annotation that no controller reads",
-        "A misspelt key has no effect and no event. There is no health check of a single port: traffic-port "
-        "checks each target group on its own.",
-        "LBC pkg/annotations/constants.go",
-        unread_keys,
+        "TCP ports are checked by HTTP as well",
+        "A Service has one health check. With traffic-port and http the TCP ports get HTTP requests too.",
+        "LBC model_build_target_group.go",
+        tcp_ports_by_http,
     ),
     Rule(
         "UDPLB413",
@@ -277,6 +276,23 @@ RULES: tuple[Rule[Facts], ...] = (
         "Where no timeout is written it stays at 10 s, and AWS refuses the pair.",
         "LBC model_builder.go; ELBv2 API",
         interval_under_the_default_timeout,
+    ),
+    Rule(
+        "UDPLB418",
+        Severity.REJECT,
+        "The sidecar does not speak HTTPS",
+        "It answers TCP connects and plain HTTP while the UDP port is served. A TLS handshake fails.",
+        "NLB user guide, target-group-health-checks",
+        https_to_the_sidecar,
+    ),
+    Rule(
+        "UDPLB420",
+        Severity.WARN,
+        "Another check protocol replaces the target groups",
+        "Where the controller runs with the gate NLBHealthCheckAdvancedConfig off, it cannot change the protocol of "
+        "a check in place.",
+        "LBC pkg/deploy/elbv2/target_group_synthesizer.go",
+        replaced_groups,
     ),
     Rule(
         "UDPLB423",

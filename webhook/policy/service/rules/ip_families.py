@@ -17,6 +17,19 @@ def source_nat_off(facts: Facts) -> Iterator[Fault]:
         yield at(facts, SOURCE_NAT, reason, "write on")
 
 
+def ipv4_targets(facts: Facts) -> Iterator[Fault]:
+    """Where the Service names no family, a single one is the cluster's own."""
+    service = facts.service
+    default = (
+        () if service.ip_family_policy.endswith("DualStack") else ("IPv6" if facts.cluster.ipv6 else "IPv4",)
+    )
+    families = service.ip_families or default
+    if facts.model.ip_address_type == "dualstack" and families and "IPv6" not in families:
+        reason = "the targets are IPv4, and AWS refuses a UDP listener for them on a dualstack load balancer"
+        fix = f"write IPv6 among them, or {keys.aws('ip-address-type')}: ipv4"
+        yield Fault("spec.ipFamilies", reason, fix, ",".join(service.ip_families))
+
+
 def becomes_dualstack(facts: Facts) -> Iterator[Fault]:
     added = any(edit.code == FAMILIES and edit.value == "dualstack" for edit in facts.edits)
     if added and facts.new:
@@ -53,6 +66,15 @@ RULES: tuple[Rule[Facts], ...] = (
         "Without it AWS refuses the UDP listener, after the load balancer itself was made.",
         "LBC docs/guide/service/annotations.md; ELBv2 API, CreateListener",
         source_nat_off,
+    ),
+    Rule(
+        "UDPLB654",
+        Severity.REJECT,
+        "A dualstack load balancer needs IPv6 targets for UDP",
+        "The controller makes an IPv4 target group unless IPv6 is among the Service's families, and AWS refuses it "
+        "when the listener is made: a load balancer without listeners stays behind.",
+        "NLB user guide, create-listener",
+        ipv4_targets,
     ),
     Rule(
         "UDPLB655",

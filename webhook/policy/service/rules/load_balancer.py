@@ -1,17 +1,24 @@
-"""L and S: the load balancer's own attributes, scheme, name and addresses."""
+"""L: the load balancer's own attributes, scheme, name and addresses."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from webhook.policy import gosyntax, keys
 from webhook.policy.cluster import Owner
 from webhook.policy.finding import Fault, Rule, Severity
+from webhook.policy.service.build import CROSS_ZONE, NAME_LIMIT
 from webhook.policy.service.defaults import CROSS_ZONE_CODE, DEPRECATED, switches_cross_zone
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.rules.refused import at, refused
 
 DELETION_PROTECTION = "deletion_protection.enabled"
+ROUTING_POLICY = "dns_record.client_routing_policy"
+ZONAL_SHIFT = "zonal_shift.config.enabled"
+NAME = re.compile(r"(?!internal-)[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?")
+SAYABLE = 100
+"""Characters of a merged value that a warning has room for beside its own words."""
 
 
 def cross_zone_off(facts: Facts) -> Iterator[Fault]:
@@ -44,6 +51,35 @@ def deletion_protection(facts: Facts) -> Iterator[Fault]:
         yield at(facts, "attributes", reason, "write true or false")
 
 
+def zonal_affinity(facts: Facts) -> Iterator[Fault]:
+    if facts.new and facts.model.attributes.get(ROUTING_POLICY) == "availability_zone_affinity":
+        reason = "clients are sent to their own zone alone, whether or not its pods are healthy enough"
+        fix = f"write {ROUTING_POLICY}=partial_availability_zone_affinity, or remove it"
+        yield at(facts, "attributes", reason, fix)
+
+
+def protected(facts: Facts) -> Iterator[Fault]:
+    if facts.new and gosyntax.parse_bool(facts.model.attributes.get(DELETION_PROTECTION, "")):
+        reason = "the Service cannot be deleted while this is true: it hangs in Terminating"
+        yield at(facts, "attributes", reason, f"write {DELETION_PROTECTION}=false before you delete it")
+
+
+def illegal_name(facts: Facts) -> Iterator[Fault]:
+    written = facts.read("name")
+    if written is not None and not NAME.fullmatch(written) and len(written) <= NAME_LIMIT:
+        reason = f"AWS refuses the name {written!r}"
+        fix = "write letters, digits and hyphens, not beginning or ending with a hyphen nor beginning with internal-"
+        yield at(facts, "name", reason, fix)
+
+
+def zonal_shift(facts: Facts) -> Iterator[Fault]:
+    added = any(edit.code == CROSS_ZONE_CODE and edit.value for edit in facts.edits)
+    if added and gosyntax.parse_bool(facts.model.attributes.get(ZONAL_SHIFT, "")):
+        reason = "cross-zone balancing was added beside zonal shift, which AWS combines for UDP since September 2026"
+        fix = f"if AWS refuses it in your region, write {CROSS_ZONE}=false"
+        yield at(facts, "attributes", reason, fix)
+
+
 def two_schemes(facts: Facts) -> Iterator[Fault]:
     scheme = facts.service.aws("scheme")
     internal = gosyntax.parse_bool(facts.service.aws("internal") or "")
@@ -57,8 +93,14 @@ def merged(facts: Facts) -> Iterator[Fault]:
     for edit in facts.edits:
         before = facts.written.aws("attributes")
         if edit.code == CROSS_ZONE_CODE and edit.value and before and facts.new:
-            reason = f"cross-zone was added: {edit.value}"
-            yield at(facts, "attributes", reason, "write it into your manifest, so that both agree")
+            short = len(str(edit.value)) <= SAYABLE
+            reason = (
+                f"cross-zone was added: {edit.value}" if short else f"{CROSS_ZONE}=true was added at its end"
+            )
+            fix = "write it into your manifest, so that both agree"
+            yield at(
+                facts, "attributes", reason, fix if short else f"{fix} (`udplb inject --diff` prints it)"
+            )
 
 
 RULES: tuple[Rule[Facts], ...] = (
@@ -101,6 +143,15 @@ RULES: tuple[Rule[Facts], ...] = (
         waivable=False,
     ),
     Rule(
+        "UDPLB608",
+        Severity.WARN,
+        "Clients stay in their own zone",
+        "With availability_zone_affinity a client resolves the addresses of its own zone only, until that zone is "
+        "unhealthy as a whole.",
+        "ELBv2 API, LoadBalancerAttribute",
+        zonal_affinity,
+    ),
+    Rule(
         "UDPLB609",
         Severity.REJECT,
         "deletion_protection.enabled is no boolean",
@@ -108,6 +159,14 @@ RULES: tuple[Rule[Facts], ...] = (
         "LBC model_builder.go",
         deletion_protection,
         waivable=False,
+    ),
+    Rule(
+        "UDPLB610",
+        Severity.WARN,
+        "The load balancer is protected from deletion",
+        "The controller refuses to delete it, and the Service waits with its finalizer until the attribute is false.",
+        "LBC model_builder.go",
+        protected,
     ),
     Rule(
         "UDPLB611",
@@ -125,6 +184,14 @@ RULES: tuple[Rule[Facts], ...] = (
         "AWS gives a load balancer's name 32 characters.",
         "LBC model_build_load_balancer.go",
         refused("UDPLB612", "write at most 32 characters"),
+    ),
+    Rule(
+        "UDPLB613",
+        Severity.REJECT,
+        "A name that AWS refuses",
+        "The controller looks at its length only; AWS takes letters, digits and hyphens.",
+        "ELBv2 API, CreateLoadBalancer",
+        illegal_name,
     ),
     Rule(
         "UDPLB615",
@@ -176,12 +243,11 @@ RULES: tuple[Rule[Facts], ...] = (
         two_schemes,
     ),
     Rule(
-        "UDPLB740",
-        Severity.REJECT,
-        "PrivateLink rules are on or off",
-        "The annotation knows these two words.",
-        "LBC model_build_load_balancer.go",
-        refused("UDPLB740", "write on or off"),
-        waivable=False,
+        "UDPLB643",
+        Severity.WARN,
+        "Cross-zone beside zonal shift",
+        "AWS lets a load balancer with UDP have both since September 2026 only.",
+        "AWS, Application Recovery Controller, zonal shift for cross-zone load balancers",
+        zonal_shift,
     ),
 )

@@ -30,6 +30,28 @@ KEEP: Rule[Facts] = Rule(
 )
 
 
+def switch_as_a_label(facts: Facts) -> Iterator[Fault]:
+    written = facts.written.labels.get(keys.INJECT)
+    if written is not None:
+        fix = f'to leave this Service alone, annotate {keys.INJECT}: "false"; a namespace and a pod have it as a label'
+        yield Fault(
+            f"metadata.labels[{keys.INJECT}]",
+            "on a Service udplb reads an annotation, not a label",
+            fix,
+            written,
+        )
+
+
+LABEL: Rule[Facts] = Rule(
+    "UDPLB144",
+    Severity.WARN,
+    "udplb/inject is a label of this Service",
+    "The switch is a label on namespaces and pods, and an annotation on Services.",
+    "udplb",
+    switch_as_a_label,
+)
+
+
 def allow(codes: Collection[str]) -> Rule[Facts]:
     """The rule about `udplb/allow`, which names the codes of all the others."""
 

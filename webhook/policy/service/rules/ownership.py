@@ -6,21 +6,47 @@ from collections.abc import Iterator
 
 from webhook.policy import gosyntax, keys
 from webhook.policy.cluster import AUTO_MODE_CLASS, Cluster
-from webhook.policy.finding import Fault, Finding, Rule, Severity
+from webhook.policy.finding import Fault, Finding, Rule, Severity, annotation_field
+from webhook.policy.service.annotations import SOURCE_RANGES, Reader
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.objects import Service
-from webhook.policy.service.owners import LBC_TYPES, Ownership, intended_owner
+from webhook.policy.service.owners import LBC_TYPES, LEGACY_TYPE, Ownership, intended_owner, owner
 from webhook.policy.service.rules.refused import at
 
 CLASS_FIELD = "spec.loadBalancerClass"
+TYPES = (*LBC_TYPES, LEGACY_TYPE)
+_AS_ATTRIBUTES = f"write access_logs.s3.* in {keys.aws('attributes')}"
+AUTO_MODE_INSTEAD = {
+    keys.aws("internal"): f"write {keys.aws('scheme')}",
+    keys.aws("proxy-protocol"): f"write proxy_protocol_v2.enabled in {keys.aws('target-group-attributes')}",
+    keys.aws("access-log-enabled"): _AS_ATTRIBUTES,
+    keys.aws("access-log-s3-bucket-name"): _AS_ATTRIBUTES,
+    keys.aws("access-log-s3-bucket-prefix"): _AS_ATTRIBUTES,
+    keys.aws("cross-zone-load-balancing-enabled"): (
+        f"write load_balancing.cross_zone.enabled in {keys.aws('attributes')}"
+    ),
+    SOURCE_RANGES: "write spec.loadBalancerSourceRanges",
+}
+"""What AWS lists as not supported under Auto Mode, and the supported spelling of it."""
 
 
 def no_class(facts: Facts) -> Iterator[Fault]:
     known = intended_owner(facts.service, facts.namespace, facts.cluster)
-    kept = "loadBalancerClass" in gosyntax.parse_list(facts.written.annotations.get(keys.KEEP, ""))
-    if facts.new and known and facts.service.load_balancer_class is None and not kept:
+    if facts.new and known and facts.service.load_balancer_class is None and not _keeps_no_class(facts):
         reason = "no class is set, so no controller that serves UDP takes this Service"
         yield Fault(CLASS_FIELD, reason, "apply again; if it stays, another webhook removes the class")
+
+
+def _keeps_no_class(facts: Facts) -> bool:
+    return "loadBalancerClass" in gosyntax.parse_list(facts.written.annotations.get(keys.KEEP, ""))
+
+
+def unknown_type(facts: Facts) -> Iterator[Fault]:
+    written = facts.service.aws("type")
+    if facts.new and written is not None and written not in TYPES and facts.reader is not Reader.AUTO_MODE:
+        legal = ", ".join(TYPES)
+        reason = f"{written!r} is no type and is read as none: the words are {legal}, in lower case"
+        yield at(facts, "type", reason, "remove the annotation: the class decides who serves this Service")
 
 
 def type_says_otherwise(facts: Facts) -> Iterator[Fault]:
@@ -28,9 +54,28 @@ def type_says_otherwise(facts: Facts) -> Iterator[Fault]:
     if facts.new and written is not None and facts.ownership is Ownership.AUTO_MODE:
         reason = f"EKS Auto Mode does not read it; the class decides, so {written!r} means nothing"
         yield at(facts, "type", reason, "remove the annotation")
-    elif facts.new and facts.ownership is Ownership.LBC and written not in (None, *LBC_TYPES):
+    elif facts.new and facts.ownership is Ownership.LBC and written == LEGACY_TYPE:
         reason = f"the class decides who serves this Service, so {written!r} means nothing"
         yield at(facts, "type", reason, "remove the annotation, or write external")
+
+
+def unsupported_by_auto_mode(facts: Facts) -> Iterator[Fault]:
+    if facts.ownership is not Ownership.AUTO_MODE:
+        return
+    for key, instead in AUTO_MODE_INSTEAD.items():
+        written = facts.service.annotations.get(key)
+        if written is not None:
+            reason = "EKS Auto Mode does not support it, so it has no effect"
+            yield Fault(annotation_field(key), reason, f"{instead} instead", written)
+
+
+def switched_off(facts: Facts) -> Iterator[Fault]:
+    acts = facts.cluster.gate("EnableServiceController", default=True)
+    if facts.new and facts.ownership is Ownership.LBC and not acts:
+        reason = "the AWS Load Balancer Controller was started without its Service controller, so nobody acts on it"
+        yield Fault(
+            CLASS_FIELD, reason, "start it with EnableServiceController=true", facts.cluster.lbc_class
+        )
 
 
 def scheme_of_the_legacy_controller(facts: Facts) -> Iterator[Fault]:
@@ -45,25 +90,29 @@ def scheme_of_the_legacy_controller(facts: Facts) -> Iterator[Fault]:
 
 
 def not_served(facts: Facts) -> Iterator[Fault]:
-    if facts.new or facts.ownership not in (Ownership.LEGACY, Ownership.NOBODY):
+    chosen = facts.new and facts.ownership is Ownership.LEGACY and _keeps_no_class(facts)
+    if facts.ownership not in (Ownership.LEGACY, Ownership.NOBODY) or (facts.new and not chosen):
         return
     who = {
-        Ownership.LEGACY: "the legacy controller serves it with instance targets, whose UDP ports no check can see",
+        Ownership.LEGACY: "the legacy controller serves it by nodes, whose UDP ports no check can see",
         Ownership.NOBODY: "no controller serves its UDP ports",
     }[facts.ownership]
-    fix = "to have it served with health checks, delete it and create it again (its address changes)"
-    yield Fault(CLASS_FIELD, f"{who}; a class cannot be added to a Service that exists", fix)
+    if chosen:
+        yield Fault(
+            CLASS_FIELD, who, f"take loadBalancerClass out of {keys.KEEP} to have udplb give it a class"
+        )
+        return
+    fix = "to have it checked, delete it and create it again (its address changes)"
+    yield Fault(CLASS_FIELD, f"{who}; no class can be added to it now", fix)
 
 
 def nobody_known(facts: Facts) -> Iterator[Fault]:
     known = intended_owner(facts.service, facts.namespace, facts.cluster)
     if facts.new and known is None and facts.service.load_balancer_class is None:
-        reason = (
-            "neither the AWS Load Balancer Controller nor EKS Auto Mode was found alone, so no class is set"
-        )
+        reason = "not exactly one controller was found, so no class is set"
         fix = (
-            f"set udplb's setting owner, label the namespace {keys.OWNER}: lbc or auto-mode, "
-            f"or write the class ({facts.cluster.lbc_class} or {AUTO_MODE_CLASS})"
+            f"set udplb's owner, label the namespace {keys.OWNER}: lbc or auto-mode, "
+            f"or write {facts.cluster.lbc_class} or {AUTO_MODE_CLASS}"
         )
         yield Fault(CLASS_FIELD, reason, fix)
 
@@ -81,6 +130,24 @@ def foreign_class(service: Service, cluster: Cluster) -> Finding:
     )
 
 
+def no_load_balancer(service: Service, cluster: Cluster) -> tuple[Finding, ...]:
+    """The one word about a Service of another type that the controller takes by its annotations all the same."""
+    only_type = cluster.gate("ServiceTypeLoadBalancerOnly", default=False)
+    taken = service.load_balancer_class is None and owner(service, cluster) is Ownership.LBC
+    if service.type == "LoadBalancer" or not service.udp_ports or not taken or only_type:
+        return ()
+    finding = Finding(
+        OTHER_TYPE.code,
+        OTHER_TYPE.severity,
+        "spec.type",
+        f"the controller builds a load balancer for this {service.type} Service by its annotations, "
+        "and then fails for ever at writing the status",
+        f"write type: LoadBalancer, or remove {keys.aws('type')}",
+        service.type,
+    )
+    return (finding,)
+
+
 def _said_elsewhere(facts: Facts) -> tuple[Fault, ...]:  # noqa: ARG001
     return ()
 
@@ -92,6 +159,16 @@ FOREIGN: Rule[Facts] = Rule(
     "Neither the AWS Load Balancer Controller nor EKS Auto Mode acts on a Service of a class that is not theirs, "
     "whatever its annotations say. udplb changes nothing there.",
     "LBC pkg/service/service_utils.go",
+    _said_elsewhere,
+)
+
+OTHER_TYPE: Rule[Facts] = Rule(
+    "UDPLB115",
+    Severity.WARN,
+    "A load balancer for a Service that is none",
+    "The AWS Load Balancer Controller goes by class and annotations, not by spec.type. The API server refuses an "
+    "address in the status of another type, so the load balancer exists and nobody is told its name.",
+    "LBC pkg/service/service_utils.go; API server, validation of Service status",
     _said_elsewhere,
 )
 
@@ -107,6 +184,15 @@ RULES: tuple[Rule[Facts], ...] = (
         no_class,
     ),
     Rule(
+        "UDPLB103",
+        Severity.WARN,
+        "The type annotation is misspelt",
+        "Controllers compare it exactly: another word, or another case, counts as none. With a class it means "
+        "nothing anyhow, but it misleads people.",
+        "LBC pkg/service/service_utils.go; legacy controller aws_loadbalancer.go",
+        unknown_type,
+    ),
+    Rule(
         "UDPLB104",
         Severity.WARN,
         "The type annotation contradicts the class",
@@ -117,6 +203,15 @@ RULES: tuple[Rule[Facts], ...] = (
     ),
     FOREIGN,
     Rule(
+        "UDPLB106",
+        Severity.REJECT,
+        "EKS Auto Mode does not support the annotation",
+        "AWS lists these annotations as not supported under Auto Mode. What they ask for (an internal scheme, allowed "
+        "client addresses, cross-zone balancing) is silently not done, and each has another spelling that is.",
+        "EKS user guide, auto-configure-nlb",
+        unsupported_by_auto_mode,
+    ),
+    Rule(
         "UDPLB107",
         Severity.WARN,
         "The load balancer becomes internal",
@@ -125,6 +220,15 @@ RULES: tuple[Rule[Facts], ...] = (
         "be changed without replacing it.",
         "LBC model_build_load_balancer.go; legacy controller aws_loadbalancer.go",
         scheme_of_the_legacy_controller,
+    ),
+    OTHER_TYPE,
+    Rule(
+        "UDPLB116",
+        Severity.WARN,
+        "The controller's Service part is switched off",
+        "With the gate EnableServiceController off (lbc.featureGates) nobody reconciles Services of its class.",
+        "LBC pkg/config/feature_gates.go",
+        switched_off,
     ),
     Rule(
         "UDPLB140",

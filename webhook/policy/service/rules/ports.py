@@ -15,6 +15,9 @@ from webhook.policy.service.rules.named_targets import certainly_two
 from webhook.policy.service.rules.refused import at, at_port, refused
 
 NAME = "enable-tcp-udp-listener"
+LISTENER_ATTRIBUTES = "listener-attributes."
+TFTP = 69
+MANY_PORTS = 8
 LISTENERS = 50
 """Listeners of one NLB; AWS does not raise it."""
 
@@ -83,6 +86,47 @@ def health_of_a_merged_port(facts: Facts) -> Iterator[Fault]:
         yield at_port(facts, udp, reason, "use two port numbers to have UDP checked on its own")
 
 
+def attributes_of_a_udp_listener(facts: Facts) -> Iterator[Fault]:
+    listeners = {f"{each.protocol}-{each.port}": each.protocol for each in facts.model.listeners}
+    for name, listener in _listener_attributes(facts):
+        if listeners.get(listener) in ("UDP", "QUIC"):
+            yield at(facts, name, "AWS has no attribute for a UDP listener and refuses any", "remove it")
+
+
+def attributes_of_no_listener(facts: Facts) -> Iterator[Fault]:
+    listeners = [f"{each.protocol}-{each.port}" for each in facts.model.listeners]
+    for name, listener in _listener_attributes(facts):
+        if listener not in listeners:
+            fix = f"name a listener of this Service: {', '.join(listeners)}"
+            yield at(facts, name, "no listener of this Service reads it", fix)
+
+
+def _listener_attributes(facts: Facts) -> Iterator[tuple[str, str]]:
+    """The annotations about one listener: their short names, and the listener as they name it."""
+    for key in facts.service.annotations:
+        name = key.removeprefix(keys.aws(""))
+        if name.startswith(LISTENER_ATTRIBUTES) and name != key and facts.read(name) is not None:
+            yield name, name.removeprefix(LISTENER_ATTRIBUTES)
+
+
+def tftp(facts: Facts) -> Iterator[Fault]:
+    for port in facts.service.udp_ports:
+        if facts.new and TFTP in (port.port, port.target_port):
+            reason = "TFTP answers from another port, which a load balancer does not let through"
+            yield at_port(facts, port, reason, "serve it on the node's network, or over HTTP")
+
+
+def many(facts: Facts) -> Iterator[Fault]:
+    count = len({port.port for port in facts.service.udp_ports})
+    if facts.new and not facts.targets_nodes and MANY_PORTS < count <= LISTENERS:
+        reason = f"{count} UDP ports: a zone leaves DNS when any one of them has no healthy target there"
+        fix = (
+            f"let ports that open on demand follow another one: {keys.PROBE_OF_PORT}<port>: "
+            "bound,udp=<signalling port> on the pods"
+        )
+        yield Fault("spec.ports", reason, fix, str(count))
+
+
 RULES: tuple[Rule[Facts], ...] = (
     Rule(
         "UDPLB301",
@@ -128,20 +172,21 @@ RULES: tuple[Rule[Facts], ...] = (
         sctp,
     ),
     Rule(
-        "UDPLB310",
+        "UDPLB320",
         Severity.REJECT,
-        "ssl-ports names a port that does not exist",
-        "The controller stops at a word that is neither a port's name nor its number.",
-        "LBC model_build_listener.go",
-        refused("UDPLB310", "list names or numbers of this Service's TCP ports"),
+        "Attributes of a UDP listener",
+        "The controller sends them on, AWS knows none for UDP and QUIC, and the error at deploy stops the whole "
+        "Service. A merged listener has one, for its TCP side.",
+        "LBC pkg/deploy/elbv2/listener_manager.go; ELBv2 API, ListenerAttribute",
+        attributes_of_a_udp_listener,
     ),
     Rule(
-        "UDPLB311",
-        Severity.REJECT,
-        "QUIC on a port that is not UDP",
-        "Only a UDP or merged listener can become QUIC.",
+        "UDPLB321",
+        Severity.WARN,
+        "Attributes of a listener that does not exist",
+        "The key holds the listener's own protocol: TCP_UDP for a merged one, TLS with a certificate.",
         "LBC model_build_listener.go",
-        refused("UDPLB311", "list only UDP ports in quic-enabled-ports"),
+        attributes_of_no_listener,
     ),
     Rule(
         "UDPLB323",
@@ -152,14 +197,6 @@ RULES: tuple[Rule[Facts], ...] = (
         too_many,
     ),
     Rule(
-        "UDPLB340",
-        Severity.REJECT,
-        "Unknown ALPN policy",
-        "The controller compares the policy's name exactly.",
-        "LBC model_build_listener.go",
-        refused("UDPLB340", "write None, HTTP1Only, HTTP2Only, HTTP2Optional or HTTP2Preferred"),
-    ),
-    Rule(
         "UDPLB341",
         Severity.WARN,
         "A merged port is as healthy as its TCP side",
@@ -167,5 +204,23 @@ RULES: tuple[Rule[Facts], ...] = (
         "sidecar is added for that number.",
         "LBC model_build_listener.go",
         health_of_a_merged_port,
+    ),
+    Rule(
+        "UDPLB343",
+        Severity.WARN,
+        "TFTP does not pass a load balancer",
+        "The first datagram goes to port 69, and the server answers from a port that it just opened: no flow of "
+        "the load balancer belongs to it.",
+        "RFC 1350, section 4",
+        tftp,
+    ),
+    Rule(
+        "UDPLB344",
+        Severity.WARN,
+        "Many UDP ports share one fate",
+        "Each port has a target group, and the load balancer takes a zone out of DNS when any one group has no "
+        "healthy target there. A port that is open only now and then takes the others with it.",
+        "NLB user guide, target group health",
+        many,
     ),
 )

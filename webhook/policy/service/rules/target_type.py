@@ -112,14 +112,6 @@ RULES: tuple[Rule[Facts], ...] = (
         refused("UDPLB204", "set the target type to ip, or allow node ports"),
     ),
     Rule(
-        "UDPLB205",
-        Severity.WARN,
-        "The check of instance targets does not see the pods",
-        "A check of a node's own port is green as long as the node lives.",
-        "LBC model_build_target_group.go",
-        instance_answered_elsewhere,
-    ),
-    Rule(
         "UDPLB206",
         Severity.REJECT,
         "The controller does not allow ip targets",
@@ -142,5 +134,13 @@ RULES: tuple[Rule[Facts], ...] = (
         "Without a selector, and without EndpointSlices that name pods, the target group stays empty.",
         "LBC pkg/backend/endpoint_resolver.go",
         no_selector,
+    ),
+    Rule(
+        "UDPLB240",
+        Severity.WARN,
+        "The check of instance targets does not see the pods",
+        "A check of a node's own port is green as long as the node lives.",
+        "LBC model_build_target_group.go",
+        instance_answered_elsewhere,
     ),
 )
