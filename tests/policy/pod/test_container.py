@@ -164,6 +164,17 @@ def test_a_sysctl_of_ours_follows_the_ports(late: dict[str, Any], context: dict[
     assert admitted(after) == after
 
 
+@pytest.mark.parametrize("spec", [{}, {"hostNetwork": True}], ids=["kept", "without its sidecar"])
+def test_a_sysctl_that_another_set_to_a_value_of_its_own_is_left_alone(spec: dict[str, Any]) -> None:
+    """An application behind it may need ports that ours would close."""
+    changed = admitted(pod("53/UDP"))
+    changed["spec"]["securityContext"]["sysctls"][0]["value"] = "0"
+    changed["spec"] |= spec
+    after = admitted(changed)
+    assert after["spec"]["securityContext"] == changed["spec"]["securityContext"]
+    assert admitted(after) == after
+
+
 def test_the_pod_s_other_sysctls_are_kept() -> None:
     other = {"name": "net.ipv4.tcp_syncookies", "value": "1"}
     after = admitted(pod("53/UDP", securityContext={"fsGroup": 1, "sysctls": [other]}))

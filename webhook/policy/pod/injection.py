@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from webhook.policy import keys
 from webhook.policy.cluster import Cluster, Namespace
 from webhook.policy.pod.annotations import Wishes, read_wishes
+from webhook.policy.pod.change import SYSCTL
 from webhook.policy.pod.objects import CONTAINERS, SIDECAR_NAME, Pod
 from webhook.policy.pod.ports import NOTHING, Plan, plan
 from webhook.policy.pod.resources import Resources, fit
@@ -43,8 +44,16 @@ class Facts:
 
     @property
     def changed(self) -> Mapping[str, Before]:
-        """What an earlier pass changed beside the container, by the status."""
-        return self.status.changed if self.status is not None and self.ours else {}
+        """What an earlier pass changed beside the container, by the status.
+
+        A sysctl of another value than ours is by now somebody else's: who opens more ports needs them.
+        """
+        if self.status is None or not self.ours:
+            return {}
+        changed = self.status.changed
+        if SYSCTL in changed and self.pod.port_start != str(min(self.status.ports)):
+            return {name: before for name, before in changed.items() if name != SYSCTL}
+        return changed
 
 
 @dataclass(frozen=True, slots=True)
