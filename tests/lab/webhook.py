@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
@@ -40,12 +40,23 @@ class Namespaces(Protocol):
     def __call__(self, labels: Mapping[str, str] = OPTED_IN) -> str: ...
 
 
-class Webhook:
-    """`udplb serve` while the context lasts, with further flags of it as given."""
+class Installable(Protocol):
+    """What the chart's webhook objects are made of."""
 
-    def __init__(self, kubeconfig: Path, *flags: str) -> None:
+    @property
+    def url(self) -> str: ...
+    @property
+    def ca_file(self) -> Path: ...
+    def log(self) -> str: ...
+
+
+class Webhook:
+    """`udplb serve` while the context lasts, with further flags of it as given; `program` is another udplb."""
+
+    def __init__(self, kubeconfig: Path, *flags: str, program: Sequence[str] = UDPLB) -> None:
         self._kubeconfig = kubeconfig
         self._flags = flags
+        self._program = program
         self._cleanup = ExitStack()
 
     def __enter__(self) -> Webhook:
@@ -86,7 +97,13 @@ class Webhook:
 
     def start(self) -> None:
         """Start it, for the first time or again at the same address; return when it says that it is ready."""
-        command = [*UDPLB, "serve", *self._files(), f"--port={self.port}", f"--ops-port={self.ops_port}"]
+        command = [
+            *self._program,
+            "serve",
+            *self._files(),
+            f"--port={self.port}",
+            f"--ops-port={self.ops_port}",
+        ]
         command.append(
             "--drain-seconds=0"
         )  # no load balancer in front; a drill's own flag comes later and wins
@@ -150,7 +167,7 @@ class Webhook:
         return self._process.log.read_text(errors="replace")
 
 
-def install(control_plane: ControlPlane, webhook: Webhook, *flags: str) -> None:
+def install(control_plane: ControlPlane, webhook: Installable, *flags: str) -> None:
     """Apply the chart's webhook objects in URL mode; return when the API server calls the webhook.
 
     Further flags go to `helm template`.
