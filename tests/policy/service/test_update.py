@@ -112,6 +112,34 @@ def test_a_class_that_the_update_with_the_first_udp_port_drops_returns_alone() -
     ]
 
 
+def test_with_the_last_udp_port_what_we_wrote_does_not_go() -> None:
+    made = update(finished(status=LIVE), service({}, DNS_TCP, status=LIVE))
+    after = finished({}, DNS_TCP)
+    assert {edit.path[-1]: edit.value for edit in made.edits} == {
+        "loadBalancerClass": after["spec"]["loadBalancerClass"],
+        "externalTrafficPolicy": "Local",
+        **after["metadata"]["annotations"],
+    }
+    assert made.reason == "no_udp_port"
+
+
+@pytest.mark.parametrize("status", [{}, LIVE], ids=["not yet live", "live"])
+def test_a_manifest_that_opts_out_gets_back_the_class_alone(status: dict[str, Any]) -> None:
+    out = service(plain={keys.INJECT: "false"}, status=status)
+    made = update(finished(status=status), out)
+    assert [(edit.path, edit.value) for edit in made.edits] == [
+        (("spec", "loadBalancerClass"), "service.k8s.aws/nlb")
+    ]
+
+
+def test_a_class_does_not_follow_a_service_that_is_no_load_balancer_any_more() -> None:
+    assert update(finished(status=LIVE), service(type="ClusterIP")).edits == ()
+
+
+def test_the_final_judgement_of_a_service_that_leaves_changes_nothing() -> None:
+    assert decision.validate(service({}, DNS_TCP), finished(), OPTED_IN, (), LBC).edits == ()
+
+
 def test_a_class_of_another_vendor_that_is_dropped_is_still_his() -> None:
     made = update(service(loadBalancerClass="example.com/lb"), service({"healthcheck-protocol": "udp"}))
     assert (made.reason, made.edits, rejected_by(made)) == ("foreign_class", (), set())

@@ -11,7 +11,7 @@ from webhook.policy.cluster import Cluster, Namespace
 from webhook.policy.finding import Action, Decision, Edit, Waivers
 from webhook.policy.service.build import build
 from webhook.policy.service.check import check, run
-from webhook.policy.service.defaults import defaults
+from webhook.policy.service.defaults import CLASS, defaults
 from webhook.policy.service.demand import demand
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.objects import Service, parse_service
@@ -58,7 +58,7 @@ def validate(
     service, before = _parse(raw, old, namespace)
     left = _left_alone(raw, old, service, before, namespace, cluster)
     if left is not None:
-        return left
+        return replace(left, edits=())
     missing = defaults(service, namespace, cluster) if before is None else ()
     return _judged(service, before, namespace, siblings, cluster, missing=missing, pods=pods)
 
@@ -139,14 +139,19 @@ def _with_its_class(service: Service, before: Service | None) -> Service:
 def _leaving(
     reason: str, service: Service, before: Service | None, namespace: Namespace, cluster: Cluster
 ) -> Decision:
-    """Left alone from now on; a live load balancer that was in our care until now is not let go silently."""
-    if before is None or not before.live or not before.is_udp_load_balancer:
+    """Left alone from now on. What we wrote on a load balancer that was in our care until now is not lost by
+    that, its class in any case, and a live one is not let go silently.
+    """
+    if before is None or not before.is_udp_load_balancer or before.annotations.get(keys.INJECT) == "false":
         return Decision(reason=reason)
-    if before.annotations.get(keys.INJECT) == "false":
-        return Decision(reason=reason)
-    facts = replace(_facts(service, namespace, cluster), before=_facts(before, namespace, cluster))
-    said, broken = run(LEAVING[reason], facts)
-    return Decision(findings=_waivers(service, cluster).apply(said), reason=reason, broken=tuple(broken))
+    back = restore(before, service, namespace, cluster) if service.type == "LoadBalancer" else ()
+    if reason == "opted_out":
+        back = tuple(edit for edit in back if edit.code == CLASS)
+    if not before.live:
+        return Decision(back, reason=reason)
+    after = _facts(with_edits(service, back), namespace, cluster)
+    said, broken = run(LEAVING[reason], replace(after, before=_facts(before, namespace, cluster)))
+    return Decision(back, _waivers(service, cluster).apply(said), reason, tuple(broken))
 
 
 def _unchanged(raw: Object, old: Object) -> bool:
