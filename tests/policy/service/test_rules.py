@@ -183,6 +183,7 @@ WARNED: list[tuple[str, dict[str, Any]]] = [
     ("UDPLB209", service(selector=None)),
     ("UDPLB303", service({}, DNS_UDP, DNS_TCP | {"targetPort": "dns-tcp"})),
     ("UDPLB341", service({}, DNS_UDP, DNS_TCP)),
+    ("UDPLB341", service({"healthcheck-port": "5353"}, DNS_UDP, DNS_TCP)),
     (
         "UDPLB355",
         action('{"type":"forward","forwardConfig":{"targetGroups":[{"serviceName":"far","servicePort":1}]}}'),
@@ -231,6 +232,7 @@ CLEAN: list[tuple[str, dict[str, Any]]] = [
     ("an HTTP check with path and codes", service({"healthcheck-protocol": "HTTP", "healthcheck-path": "/", "healthcheck-success-codes": "200-299,301"})),
     ("a check on the application's TCP port", service({"healthcheck-port": "8080"}, GAME, WEB)),
     ("the check port by a port's name", service({"healthcheck-port": "web"}, GAME, WEB)),
+    ("TCP and UDP on one number, both checked on another port", service({"healthcheck-port": "8080"}, DNS_UDP, DNS_TCP, WEB)),
     ("instance targets with Local", service(INSTANCE, externalTrafficPolicy="Local")),
     ("proxy protocol on the TCP port alone", service({"proxy-protocol-per-target-group": "80"}, GAME, WEB)),
     ("client addresses of the TCP port alone", service({f"{GROUP}.80": "preserve_client_ip.enabled=false"}, GAME, WEB)),

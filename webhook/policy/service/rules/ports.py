@@ -10,6 +10,7 @@ from webhook.policy.finding import Fault, Rule, Severity
 from webhook.policy.service.build import merges_tcp_udp
 from webhook.policy.service.defaults import twins
 from webhook.policy.service.facts import Facts
+from webhook.policy.service.load_balancer import TRAFFIC_PORT
 from webhook.policy.service.objects import ServicePort
 from webhook.policy.service.rules.named_targets import certainly_two
 from webhook.policy.service.rules.refused import at, at_port, refused
@@ -78,7 +79,10 @@ def too_many(facts: Facts) -> Iterator[Fault]:
 def health_of_a_merged_port(facts: Facts) -> Iterator[Fault]:
     if not facts.new or facts.targets_nodes or not merges_tcp_udp(facts.service, facts.cluster):
         return
+    elsewhere = {group.health_check.port for group in facts.model.target_groups} - {TRAFFIC_PORT}
     for _tcp, udp in twins(facts.service):
+        if elsewhere and udp.target_port not in elsewhere:
+            continue
         reason = (
             f"TCP and UDP {udp.port} share one target group: it is healthy while the application "
             "answers TCP there, whatever its UDP side does"
