@@ -16,6 +16,7 @@ from webhook.policy.pod.presets import PRESETS, Preset
 from webhook.policy.pod.rules import RULES as POD_RULES
 from webhook.policy.service.annotations import ANNOTATIONS, Reader
 from webhook.policy.service.examples import EXAMPLES as SERVICE_EXAMPLES
+from webhook.policy.service.not_checked import NOT_CHECKED
 from webhook.policy.service.rules import RULES as SERVICE_RULES
 
 RULES_HEAD = """# Rules
@@ -108,6 +109,16 @@ All begin with `service.beta.kubernetes.io/aws-load-balancer-`. A name that ends
 """
 
 
+NOT_CHECKED_HEAD = """
+## Not checked
+
+What can go wrong and cannot be told from the object at admission, for it takes AWS, nodes or what comes later.
+
+| what | why not | where to look |
+|---|---|---|
+"""
+
+
 class Row(Protocol):
     """What a Service's and a pod's rule have in common."""
 
@@ -153,7 +164,9 @@ def rows() -> list[Row]:
 def rules_document() -> str:
     """docs/rules.md: one anchor a rule."""
     changes = "".join(f"| {code} | {does} |\n" for code, does in CHANGES.items())
-    return RULES_HEAD + CHANGES_HEAD + changes + "".join(chain.from_iterable(map(_section, rows())))
+    sections = "".join(chain.from_iterable(map(_section, rows())))
+    unseen = "".join(f"| {one.title} | {one.why} | {one.look} |\n" for one in NOT_CHECKED)
+    return RULES_HEAD + CHANGES_HEAD + changes + sections + NOT_CHECKED_HEAD + unseen
 
 
 def _section(row: Row) -> Iterator[str]:

@@ -31,6 +31,7 @@ _RUNNING: Fragment = {
         ]
     },
 }
+_TO_OTHER = '{"type":"forward","forwardConfig":{"targetGroups":[{"serviceName":"other","servicePort":53}]}}'
 _GROUP = "target-group-attributes"
 _CROSS_ZONE = "load_balancing.cross_zone.enabled"
 _ENDS_FLOWS = "deregistration_delay.connection_termination.enabled"
@@ -193,11 +194,6 @@ EXAMPLES: dict[str, Example] = {
         _service({}, _DNS | {"targetPort": "dns"}, _DNS_TCP | {"targetPort": "dns-tcp"}),
         _service({}, _DNS | {"targetPort": 5353}, _DNS_TCP | {"targetPort": 5353}),
     ),
-    "UDPLB325": Example(
-        _service({}, _GAME | {"targetPort": "play"}),
-        _service({}, _GAME | {"targetPort": "game"}),
-        pod=_RUNNING,
-    ),
     "UDPLB304": Example(
         _service({"enable-tcp-udp-listener": "true"}, _DNS, _SCTP),
         _service({"enable-tcp-udp-listener": "true"}, _DNS, _DNS_TCP),
@@ -237,6 +233,11 @@ EXAMPLES: dict[str, Example] = {
         _service({"listener-attributes.TCP-80": "tcp.idle_timeout.seconds=60"}, _GAME, _WEB),
     ),
     "UDPLB323": Example(_service({}, *_MANY), _service({}, *_MANY[:-1])),
+    "UDPLB325": Example(
+        _service({}, _GAME | {"targetPort": "play"}),
+        _service({}, _GAME | {"targetPort": "game"}),
+        pod=_RUNNING,
+    ),
     "UDPLB340": Example(
         _service({"ssl-cert": "arn:aws:acm:…", "alpn-policy": "h2"}, _GAME, _WEB),
         _service({"ssl-cert": "arn:aws:acm:…", "alpn-policy": "HTTP2Preferred"}, _GAME, _WEB),
@@ -266,27 +267,22 @@ EXAMPLES: dict[str, Example] = {
         '{"type":"forward","forwardConfig":{"targetGroups":[{"serviceName":"other"}]}}',
         '{"type":"forward","forwardConfig":{"targetGroups":[{"serviceName":"other","servicePort":53}]}}',
     ),
-    "UDPLB402": Example(
-        _service(selector={"app": "game"}),
-        _service(selector={"app": "arena"}),
-        when="The pods were made before the namespace was opted in.",
-        pod=_RUNNING,
-    ),
     "UDPLB355": Example(
         _service({_ACTION: _FORWARD.format("canary")}),
         _service({_ACTION: _FORWARD.format("other")}),
         when="Service canary is of type ClusterIP, Service other a UDP load balancer.",
     ),
-    "UDPLB614": Example(
-        _service({"name": "arena"}),
-        _service({"name": "arena-2"}),
-        beside=_service({"name": "arena"}, loadBalancerClass=LBC_CLASS),
+    "UDPLB358": Example(
+        _service({_ACTION: _TO_OTHER}),
+        _service({_ACTION: None}),
+        when="The controller runs with `--feature-gates=WeightedTargetGroups=false`.",
+        cluster={"feature_gates": {"WeightedTargetGroups": False}},
     ),
-    "UDPLB909": Example(
+    "UDPLB402": Example(
         _service(selector={"app": "game"}),
-        _service(selector={"app": "game", "tier": "lobby"}),
-        when="The setting rbac.listPods is off.",
-        beside=_service({}, _DNS, selector={"app": "game", "tier": "arena"}),
+        _service(selector={"app": "arena"}),
+        when="The pods were made before the namespace was opted in.",
+        pod=_RUNNING,
     ),
     "UDPLB403": _annotated("healthcheck-protocol", "udp", "tcp"),
     "UDPLB404": _annotated("healthcheck-port", "game", "traffic-port", _GAME | {"targetPort": "game"}),
@@ -349,6 +345,14 @@ EXAMPLES: dict[str, Example] = {
     "UDPLB509": _annotated(_GROUP, f"{_ENDS_FLOWS}=false", f"{_ENDS_FLOWS}=true"),
     "UDPLB510": _annotated(_GROUP, "stickiness.type=lb_cookie", "stickiness.type=source_ip"),
     "UDPLB511": _annotated(_GROUP, f"{_CROSS_ZONE}=false", None),
+    "UDPLB512": Example(
+        _service({"attributes": f"{_CROSS_ZONE}=true"}),
+        _service({"attributes": f"{_CROSS_ZONE}=true,deletion_protection.enabled=false"}),
+        old=_service(
+            {"attributes": f"{_CROSS_ZONE}=true,deletion_protection.enabled=true"},
+            loadBalancerClass=LBC_CLASS,
+        ),
+    ),
     "UDPLB513": _annotated(
         _GROUP, "slow_start.duration_seconds=30", "deregistration_delay.timeout_seconds=30"
     ),
@@ -390,6 +394,11 @@ EXAMPLES: dict[str, Example] = {
     "UDPLB611": _annotated("scheme", "public", "internet-facing"),
     "UDPLB612": _annotated("name", "the-load-balancer-of-the-game-servers", "game-servers"),
     "UDPLB613": _annotated("name", "game_servers", "game-servers"),
+    "UDPLB614": Example(
+        _service({"name": "arena"}),
+        _service({"name": "arena-2"}),
+        beside=_service({"name": "arena"}, loadBalancerClass=LBC_CLASS),
+    ),
     "UDPLB615": Example(
         _service({"eip-allocations": "eipalloc-1"}),
         _service({"eip-allocations": "eipalloc-1", "scheme": "internet-facing"}),
@@ -453,6 +462,11 @@ EXAMPLES: dict[str, Example] = {
     "UDPLB705": Example(
         _service(_NO_GROUPS, _DNS, _DNS_TCP, loadBalancerSourceRanges=["10.0.0.0/8"]),
         _service(_NO_GROUPS, _DNS, _DNS_TCP, loadBalancerSourceRanges=["0.0.0.0/0"]),
+    ),
+    "UDPLB707": _update(
+        _service({"disable-nlb-sg": "true"}),
+        _service({"disable-nlb-sg": None}),
+        _service(loadBalancerSourceRanges=["10.0.0.0/8"]),
     ),
     "UDPLB710": Example(
         _service({SOURCE_RANGES: "10.0.0.0/8"}, loadBalancerSourceRanges=["10.1.0.0/16"]),
@@ -558,19 +572,6 @@ EXAMPLES: dict[str, Example] = {
         old=_service(_DUALSTACK, loadBalancerClass=LBC_CLASS, ipFamilies=["IPv6"]),
         also=frozenset({"UDPLB654"}),
     ),
-    "UDPLB824": _update(
-        _service({"disable-nlb-sg": "true"}),
-        _service({"disable-nlb-sg": None}),
-        _service(loadBalancerSourceRanges=["10.0.0.0/8"]),
-    ),
-    "UDPLB825": Example(
-        _service({"attributes": f"{_CROSS_ZONE}=true"}),
-        _service({"attributes": f"{_CROSS_ZONE}=true,deletion_protection.enabled=false"}),
-        old=_service(
-            {"attributes": f"{_CROSS_ZONE}=true,deletion_protection.enabled=true"},
-            loadBalancerClass=LBC_CLASS,
-        ),
-    ),
     "UDPLB829": _update(_service(type="ClusterIP"), _service(type="LoadBalancer"), _service({}, _GAME)),
     "UDPLB830": _changed(keys.INJECT, None, "false"),
     "UDPLB832": Example(
@@ -588,5 +589,11 @@ EXAMPLES: dict[str, Example] = {
         {"metadata": {"labels": {keys.INJECT: "enabled", keys.READINESS_GATE: None}}},
         {"metadata": {"labels": {keys.INJECT: "enabled", keys.READINESS_GATE: "enabled"}}},
         kind="Namespace",
+    ),
+    "UDPLB909": Example(
+        _service(selector={"app": "game"}),
+        _service(selector={"app": "game", "tier": "lobby"}),
+        when="The setting rbac.listPods is off.",
+        beside=_service({}, _DNS, selector={"app": "game", "tier": "arena"}),
     ),
 }

@@ -217,7 +217,7 @@ RULES: tuple[Rule[Facts], ...] = (
         other_families,
     ),
     Rule(
-        "UDPLB824",
+        "UDPLB707",
         Severity.REJECT,
         "A load balancer has security groups for life, or never",
         "AWS adds none to a load balancer that was made without, and the controller takes none away.",

@@ -261,7 +261,7 @@ RULES: tuple[Rule[Facts], ...] = (
         addresses_without_effect,
     ),
     Rule(
-        "UDPLB825",
+        "UDPLB512",
         Severity.WARN,
         "An attribute that is no longer written stays as it was",
         "The controller changes what it is told and resets nothing. Only proxy protocol is always sent.",

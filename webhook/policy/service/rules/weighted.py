@@ -31,6 +31,17 @@ def backends_without_sidecars(facts: Facts) -> Iterator[Fault]:
                 yield Fault(field, reason, fix, name)
 
 
+def gate_off(facts: Facts) -> Iterator[Fault]:
+    if facts.cluster.gate("WeightedTargetGroups", default=True):
+        return
+    for listener in facts.model.listeners:
+        key = f"{ACTIONS}{listener.protocol}-{listener.port}"
+        if tuple(other_services(facts.service, listener.protocol, listener.port)):
+            reason = "the controller was started without weighted target groups and fails at several"
+            fix = "start it with WeightedTargetGroups=true, or remove the annotation"
+            yield Fault(annotation_field(key), reason, fix, facts.service.annotations[key])
+
+
 RULES: tuple[Rule[Facts], ...] = (
     Rule(
         "UDPLB352",
@@ -68,5 +79,14 @@ RULES: tuple[Rule[Facts], ...] = (
         "udplb knows load balancers; pods behind any other Service must name their ports themselves.",
         "LBC model_build_target_group.go",
         backends_without_sidecars,
+    ),
+    Rule(
+        "UDPLB358",
+        Severity.REJECT,
+        "Weighted target groups are switched off",
+        "With the gate WeightedTargetGroups off (lbc.featureGates) the controller refuses a listener of several target "
+        "groups when it deploys it.",
+        "LBC pkg/deploy/elbv2/listener_utils.go",
+        gate_off,
     ),
 )
