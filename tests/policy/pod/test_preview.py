@@ -121,6 +121,23 @@ def test_a_workload_without_udp_is_not_talked_about() -> None:
 # Malformed keys
 
 
+@pytest.mark.parametrize(
+    ("place", "key", "right"),
+    [
+        ("annotations", "udplb/ports", "annotations"),
+        ("labels", "udplb/ports", "annotations"),
+        ("labels", "udplb/inject", "labels"),
+        ("annotations", "udplb/inject", "labels"),
+    ],
+)
+def test_a_key_on_the_workload_itself_is_told_its_place(place: str, key: str, right: str) -> None:
+    raw = workload("CronJob", "5555/UDP")
+    raw["metadata"][place] = {key: "x", "app": "echo"}
+    (told,) = previewed(raw, dry_run=False).findings
+    assert (told.code, told.field) == ("UDPLB922", f"metadata.{place}[{key}]")
+    assert told.fix == f"move it to spec.jobTemplate.spec.template.metadata.{right}"
+
+
 def test_a_malformed_key_is_refused_when_the_workload_is_created() -> None:
     decision = previewed(workload("Deployment", annotations=MALFORMED))
     assert decision.rejected

@@ -13,6 +13,7 @@ from webhook.policy.finding import Finding, annotation_field
 from webhook.policy.pod import rules
 from webhook.policy.pod.objects import Pod
 from webhook.policy.pod.probes import DEFAULT, Probe, Refusal, read_probe
+from webhook.policy.raw import Raw
 
 MAX_PORTS = 64
 """What one sidecar listens on (`sidecar/`, MAX_PORTS)."""
@@ -186,6 +187,19 @@ def _label_notes(labels: Mapping[str, str]) -> Iterator[Finding]:
             fix = _ELSEWHERE.get(key, f"did you mean the annotation {nearest(key)}?")
             yield rules.MISPLACED_KEY.finding(
                 _label_field(key), "the only label of a pod that udplb reads is udplb/inject", fix, value
+            )
+
+
+def misplaced(metadata: Raw, template: str) -> Iterator[Finding]:
+    """The keys that stand on a workload itself, whose pods only have those of its template (its path)."""
+    for place in ("annotations", "labels"):
+        for key, value in islice(ours(metadata.strings(place)).items(), _MOST_NOTES):
+            right = "labels" if key == keys.INJECT else "annotations"
+            yield rules.MISPLACED_KEY.finding(
+                f"metadata.{place}[{key}]",
+                "pods get the keys of the template, not those of the workload itself",
+                f"move it to {template}.metadata.{right}",
+                value,
             )
 
 

@@ -10,6 +10,7 @@ from webhook.policy import keys
 from webhook.policy.cluster import Cluster, Namespace
 from webhook.policy.finding import Decision, Edit, Finding, Waivers
 from webhook.policy.pod import advice, rules, templates
+from webhook.policy.pod.annotations import misplaced
 from webhook.policy.pod.injection import Facts, Inject, Skip, decide, gather, opted_in
 from webhook.policy.pod.insertion import insertion, removal, uninjection
 from webhook.policy.pod.objects import is_owned, parse_pod
@@ -124,7 +125,8 @@ def preview(
     facts = gather(template, pod, matching, namespace, cluster)
     verdict = decide(facts)
     said = [*advice.advise(facts, verdict), *(_told(facts, verdict) if dry_run else ())]
-    findings = Waivers(cluster.severities).apply(_inside(kind, said))
+    outside = misplaced(metadata, ".".join(templates.path_of(kind))) if opted_in(namespace) else ()
+    findings = Waivers(cluster.severities).apply((*outside, *_inside(kind, said)))
     return Decision((), findings, verdict.reason if isinstance(verdict, Skip) else "")
 
 

@@ -36,11 +36,12 @@ class Facts:
     def ours(self) -> bool:
         """Whether the containers of our name are ours, as far as the status tells.
 
-        Without any other container they are not: a pod that loses its last one is refused.
+        Where no other container is there they are not: a pod that loses its last one is refused.
         """
         if self.status is None or not self.status.injected:
             return False
-        return any(container.get("name") != SIDECAR_NAME for container in self.spec.maps(CONTAINERS))
+        names = {container.text("name") for container in self.spec.maps(CONTAINERS)}
+        return names != {SIDECAR_NAME}
 
     @property
     def changed(self) -> Mapping[str, Before]:
