@@ -13,7 +13,9 @@ from webhook.policy.example import Example, as_yaml
 from webhook.policy.finding import Severity
 from webhook.policy.pod.examples import EXAMPLES as POD_EXAMPLES
 from webhook.policy.pod.presets import PRESETS, Preset
+from webhook.policy.pod.rules import EXPECTED, SKIPS
 from webhook.policy.pod.rules import RULES as POD_RULES
+from webhook.policy.pod.status import MEMBERS
 from webhook.policy.service.annotations import ANNOTATIONS, Reader
 from webhook.policy.service.examples import EXAMPLES as SERVICE_EXAMPLES
 from webhook.policy.service.not_checked import NOT_CHECKED
@@ -96,6 +98,26 @@ writes it, and skips the pod where a controller does. Secrets never go into anno
 refused.
 
 | preset | green means | options | source |
+|---|---|---|---|
+"""
+
+STATUS_HEAD = """
+## Status
+
+`udplb/status` is compact JSON with sorted keys. udplb reads it to leave alone what is done; it never takes it for a
+proof, since people copy running pods into manifests. A sidecar is stale when the status's `ports` differ from what
+today's Services ask; another version or image alone does not make it stale.
+
+| member | meaning |
+|---|---|
+"""
+
+SKIPS_HEAD = """
+The reasons why a pod, or one of its ports, is left alone. Each is the label `reason` of the metric
+`udplb_reviews_total` and the field `reason` of the log. Those that surprise are also warned and stand in the status;
+with the pod label `udplb/inject: "true"` all are.
+
+| reason | rule | what it says | in the status |
 |---|---|---|---|
 """
 
@@ -237,7 +259,17 @@ def annotations_document() -> str:
         f"| `{row.name}` | {row.kind.value} | {', '.join(who.value for who in Reader if who in row.readers)} |\n"
         for row in ANNOTATIONS.values()
     )
-    return ANNOTATIONS_HEAD + own + PROBES_HEAD + _presets() + READ_HEAD + read
+    return ANNOTATIONS_HEAD + own + PROBES_HEAD + _presets() + _status() + READ_HEAD + read
+
+
+def _status() -> str:
+    members = "".join(f"| `{name}` | {meaning} |\n" for name, meaning in MEMBERS.items())
+    reasons = "".join(
+        f"| `{reason}` | [{row.code}](rules.md#{row.code.lower()}) | {row.title} |"
+        f" {'yes' if reason in EXPECTED else ''} |\n"
+        for reason, row in SKIPS.items()
+    )
+    return STATUS_HEAD + members + SKIPS_HEAD + reasons
 
 
 def _presets() -> str:

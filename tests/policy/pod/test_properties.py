@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -287,6 +288,46 @@ def test_a_pod_that_a_controller_owns_is_never_refused_by_the_mutating_answer(
 ) -> None:
     raw["metadata"]["ownerReferences"] = CONTROLLED
     assert not mutate(raw, GAMES, demands, CLUSTER).rejected
+
+
+SELECTORS = st.sampled_from(
+    [
+        {"app": "echo"},
+        {"pod-template-hash": "5d9f"},
+        {"statefulset.kubernetes.io/pod-name": "echo-0"},
+        {"app": "echo", "apps.kubernetes.io/pod-index": "0"},
+    ]
+)
+ADDED = {
+    "Deployment": {"pod-template-hash": "5d9f"},
+    "StatefulSet": {"statefulset.kubernetes.io/pod-name": "echo-0", "apps.kubernetes.io/pod-index": "0"},
+    "DaemonSet": {},
+    "Job": {},
+}
+
+
+@given(raw=PODS, kind=st.sampled_from(sorted(ADDED)), demands=DEMANDS, selector=SELECTORS)
+def test_the_preview_names_exactly_the_ports_that_a_pod_of_the_template_gets(
+    raw: dict[str, Any], kind: str, demands: list[Demand], selector: dict[str, str]
+) -> None:
+    template = copy.deepcopy(raw)
+    template["metadata"].pop("ownerReferences", None)
+    workload = {"kind": kind, "metadata": {"name": "echo"}, "spec": {"template": template}}
+    demands = [*demands, Demand("chosen", selector, probed=(7000, "game"), udp=True)]
+    previewed = preview(kind, workload, None, GAMES, demands, CLUSTER, True)
+    made = copy.deepcopy(template)
+    made["metadata"] |= {"generateName": "echo-5d9f-", "ownerReferences": CONTROLLED}
+    made["metadata"]["labels"] |= ADDED[kind]
+    decision = mutate(made, GAMES, demands, CLUSTER)
+    told = [finding.reason for finding in previewed.findings if finding.code == "UDPLB929"]
+    if decision.reason in ("", SkipReason.ALREADY_INJECTED) and sidecars(apply(made, decision.edits)):
+        ports = status(apply(made, decision.edits)).get("ports")
+        if ports is not None:  # a newer version's sidecar has a status that we cannot read
+            assert [dict(re.findall(r"([0-9]+) \(([^)]+)\)", text)) for text in told] in ([ports], [])
+        assert bool(told) is not (previewed.reason == SkipReason.ALREADY_INJECTED)
+    else:
+        assert told == []
+        assert previewed.reason == decision.reason
 
 
 @given(raw=PODS, path=st.integers(min_value=0), value=JSON, demands=DEMANDS)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from webhook.policy.pod.status import Status, parse_status
+from webhook.policy.pod.status import MEMBERS, Status, parse_status
 
 
 @pytest.mark.parametrize(
@@ -64,3 +66,24 @@ def test_of_an_unknown_schema_only_the_number_is_read() -> None:
 )
 def test_versions_are_compared_by_number(theirs: str, ours: str, newer: bool) -> None:
     assert Status(theirs, True).newer_than(ours) is newer
+
+
+def test_every_member_that_is_written_is_documented() -> None:
+    whole = Status(
+        "0.1.0", True, hash="x", ports={53: "y"}, skipped={1: "z"}, changed={"a": None}, mesh="ambient"
+    )
+    skip = Status("0.1.0", False, "host_network")
+    assert json.loads(str(whole)).keys() | json.loads(str(skip)).keys() == MEMBERS.keys()
+
+
+def test_what_was_changed_is_read_as_it_was_written() -> None:
+    written = Status("0.1.0", True, hash="x", ports={53: "y"}, changed={"a": None, "b": "1", "c": 30})
+    assert parse_status(str(written)) == written
+
+
+@pytest.mark.parametrize("changed", ["1", "[]", "null", '{"a":[]}', '{"a":true}', '{"a":1.5}'])
+def test_a_memory_of_another_kind_is_none(changed: str) -> None:
+    text = f'{{"schema":1,"version":"0.1.0","injected":true,"hash":"x","ports":{{"53":"y"}},"changed":{changed}}}'
+    read = parse_status(text)
+    assert read is not None
+    assert read.changed == {}

@@ -18,6 +18,24 @@ SCHEMA = 1
 Before = str | int | None
 """What stood in a field before us."""
 
+MEMBERS = {
+    "schema": "`1`; a later udplb may add members to it, and raises the number where one changes its meaning",
+    "version": "the udplb that wrote it",
+    "injected": "`true` with the sidecar, `false` where one would be expected and there is none",
+    "reason": "why there is none, a word of the table below; only with `false`",
+    "ports": "each TCP port that the sidecar listens on, with its source: `service/NAME` (of several the first by "
+    "name), `declared` by the pod, or `annotation` (`udplb/ports`); only with `true`",
+    "skipped": "ports that are left alone, each with its reason",
+    "hash": "12 hex digits over what was injected: the mode (native or not), the arguments, preStop, the "
+    "container's ports and the sysctl. It changes if and only if one of these does; image, resources, environment "
+    "and mounts belong to whoever changed them last; only with `true`",
+    "changed": "what else of the pod udplb changed, each with the value that stood there before (null: none), so "
+    "that `udplb uninject` gives back the original",
+    "mesh": "`intercepted` or `ambient`: a service mesh answers the check in the sidecar's place, see "
+    "[UDPLB931](rules.md#udplb931) and [UDPLB932](rules.md#udplb932)",
+}
+"""What each member means, for docs/annotations.md."""
+
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _VERSION = re.compile(r"([0-9]{1,6})\.([0-9]{1,6})\.([0-9]{1,6})", re.ASCII)
 
