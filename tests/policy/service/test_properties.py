@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from tests.policy.service.services import LBC, OPTED_IN
 from webhook.patch import apply, operations
 from webhook.policy import keys
-from webhook.policy.finding import Decision
+from webhook.policy.finding import Decision, Severity
 from webhook.policy.raw import MalformedObject
 from webhook.policy.service import decision
 from webhook.policy.service.annotations import ANNOTATIONS
+from webhook.policy.service.sight import PodInSight
 
 WORDS = st.sampled_from(
     [
@@ -171,3 +172,39 @@ def test_what_was_bad_before_the_opt_in_can_still_be_labelled(raw: dict[str, Any
     labelled = raw | {"metadata": raw["metadata"] | {"labels": {"team": "games"}}}
     for judge in (decision.mutate, decision.validate):
         assert not judge(labelled, raw, OPTED_IN, (), LBC).rejected
+
+
+CONTAINER_PORTS = st.tuples(
+    st.sampled_from(["UDP", "TCP"]), st.sampled_from(["game", "dns", ""]), st.sampled_from([53, 7777, 8080])
+)
+PODS = st.builds(
+    PodInSight,
+    owner=st.sampled_from(["deployment/game", "pod/a", "job/x"]),
+    labels=st.just(frozenset({("app", "game")})),
+    ports=st.frozensets(CONTAINER_PORTS, max_size=4),
+    sidecar=st.none() | st.frozensets(st.sampled_from([53, 7777]), max_size=2),
+    unchanging=st.booleans(),
+)
+SIGHTS = st.dictionaries(PODS, st.integers(1, 500), max_size=3)
+
+
+@given(SERVICES, SIGHTS)
+def test_pods_in_sight_refuse_nothing_but_two_numbers_in_one_listener(
+    raw: dict[str, Any], pods: dict[PodInSight, int]
+) -> None:
+    made = decision.mutate(raw, None, OPTED_IN, (), LBC)
+    if made.rejected:
+        return
+    judged = decision.validate(apply(raw, operations(raw, made.edits)), None, OPTED_IN, (), LBC, pods)
+    rejected = {finding.code for finding in judged.findings if finding.severity is Severity.REJECT}
+    assert rejected <= {"UDPLB302"}
+
+
+@given(SERVICES, SIGHTS)
+def test_a_restart_is_never_told_alone(raw: dict[str, Any], pods: dict[PodInSight, int]) -> None:
+    made = decision.mutate(raw, None, OPTED_IN, (), LBC)
+    judged = decision.validate(apply(raw, operations(raw, made.edits)), None, OPTED_IN, (), LBC, pods)
+    told = [str(finding) for finding in judged.findings if finding.code == "UDPLB402"]
+    if any("rollout restart" in line for line in told):
+        assert "all traffic" in told[0]
+        assert "to off" in told[-1]
