@@ -1,5 +1,6 @@
 """UPDATE: what comes back, what passes without a word, and what must not happen to a live Service."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -188,6 +189,28 @@ def test_these_changes_of_a_live_service_are_rejected(
 )
 def test_these_changes_are_allowed(old: dict[str, Any], new: dict[str, Any]) -> None:
     assert not rejected_by(update(old, new))
+
+
+@pytest.mark.parametrize("annotations", [{}, {"nlb-target-type": "IP"}, {"nlb-target-type": "instance"}])
+def test_live_instance_targets_are_advised_to_be_left_for_another_service(
+    annotations: dict[str, str],
+) -> None:
+    by_class: dict[str, Any] = {"loadBalancerClass": "service.k8s.aws/nlb"}
+    old = service(annotations, status=LIVE, **by_class)
+    made = update(old, service(annotations, metadata={"labels": {"a": "b"}}, **by_class))
+    assert made.edits == ()
+    assert not made.rejected
+    (advice,) = (finding.fix for finding in made.findings if finding.code.startswith("UDPLB20"))
+    assert advice.startswith("create a second Service")
+
+
+def test_a_rule_that_the_cluster_made_a_rejection_bricks_nothing_that_was_there_before() -> None:
+    strict = replace(LBC, severities={"UDPLB411": Severity.REJECT})
+    bad = {"targettype": "ip"}
+    old, labelled = finished(bad), finished(bad, metadata={"labels": {"a": "b"}})
+    assert decision.mutate(finished(bad), None, OPTED_IN, (), strict).rejected
+    assert not decision.mutate(labelled, old, OPTED_IN, (), strict).rejected
+    assert decision.mutate(finished({"targettyp": "ip"}), old, OPTED_IN, (), strict).rejected
 
 
 def test_a_service_of_the_legacy_controller_is_only_advised() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from webhook.policy.finding import BrokenRule, Finding, Rule, Severity
+from webhook.policy.finding import BrokenRule, Finding, Rule, Severity, Waivers
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.owners import Ownership
 from webhook.policy.service.rules import ADVICE, RULES
@@ -14,14 +14,15 @@ Checked = tuple[tuple[Finding, ...], tuple[BrokenRule, ...]]
 
 
 def check(facts: Facts) -> Checked:
-    """Every finding of the new object, rejections first, and the rules that threw on it.
+    """Every finding of the new object as the cluster weighs it, rejections first, and the rules that threw on it.
 
     On an update, a rejection that the old object earns as well is a warning: a Service that was bad
     before the namespace opted in must not be bricked.
     """
-    found, broken = run(_rules_for(facts), facts)
+    said, broken = run(_rules_for(facts), facts)
+    found = list(Waivers(facts.cluster.severities).apply(said))
     if facts.before is not None and facts.before.service.is_udp_load_balancer:
-        earlier, broken_earlier = run(_rules_for(facts.before), facts.before)
+        earlier, broken_earlier = run(_rejecting(facts.before), facts.before)
         earned = {finding.identity for finding in earlier}
         found = [_softened(finding) if finding.identity in earned else finding for finding in found]
         broken += broken_earlier
@@ -45,6 +46,12 @@ def _rules_for(facts: Facts) -> Sequence[Rule[Facts]]:
     """Advice alone where neither LBC nor Auto Mode serves the Service, or is about to."""
     unserved = facts.ownership is Ownership.LEGACY or (facts.ownership is Ownership.NOBODY and not facts.new)
     return ADVICE if unserved else RULES
+
+
+def _rejecting(facts: Facts) -> Sequence[Rule[Facts]]:
+    """Of an old object nothing else is of interest."""
+    severities = facts.cluster.severities
+    return [rule for rule in _rules_for(facts) if severities.get(rule.code, rule.severity) is Severity.REJECT]
 
 
 def _softened(finding: Finding) -> Finding:

@@ -90,7 +90,7 @@ def examine(raw: Object, namespace: Namespace, siblings: Sequence[Service], clus
         return left
     others = tuple(other for other in siblings if other.name != service.name)
     found, broken = check(_facts(service, namespace, cluster, others))
-    return Decision(findings=_waivers(service, cluster).apply(found), broken=broken)
+    return Decision(findings=_allowance(service).apply(found), broken=broken)
 
 
 def _parse(raw: Object, old: Object | None, namespace: Namespace) -> tuple[Service, Service | None]:
@@ -187,7 +187,7 @@ def _judged(
         pods=pods,
     )
     found, broken = check(facts)
-    decided = Decision(edits, _waivers(written, cluster).apply(found), broken=broken)
+    decided = Decision(edits, _allowance(written).apply(found), broken=broken)
     return replace(decided, edits=()) if decided.rejected else decided
 
 
@@ -198,9 +198,13 @@ def _facts(
     return Facts(service, service, namespace, cluster, model, owner(service, cluster), siblings)
 
 
+def _allowance(written: Service) -> Waivers:
+    """The Service's own word; `check` has heard the cluster's."""
+    return Waivers(allowed=frozenset(gosyntax.parse_list(written.annotations.get(keys.ALLOW, ""))))
+
+
 def _waivers(written: Service, cluster: Cluster) -> Waivers:
-    allowed = frozenset(gosyntax.parse_list(written.annotations.get(keys.ALLOW, "")))
-    return Waivers(cluster.severities, allowed)
+    return replace(_allowance(written), severities=cluster.severities)
 
 
 def with_edits(service: Service, edits: Sequence[Edit]) -> Service:

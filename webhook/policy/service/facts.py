@@ -66,11 +66,6 @@ class Facts:
         return before
 
     @property
-    def superseded(self) -> bool:
-        """These are the facts of the old object, of which only rejections are of interest."""
-        return self.before is None and not self.new
-
-    @property
     def early(self) -> bool:
         """What depends on pods is left to the validating webhook, which has them in sight."""
         return self.pods is None and self.cluster.sees_pods

@@ -26,7 +26,7 @@ RESTARTABLE = ("deployment", "statefulset", "daemonset")
 def unanswered_pods(facts: Facts) -> Iterator[Fault]:
     """How many pods in sight do not answer, and the steps, of which a bare restart is never one."""
     sight = facts.pods or NOTHING
-    asked = demand(facts.service, facts.cluster, facts.model) if sight and not facts.superseded else None
+    asked = demand(facts.service, facts.cluster, facts.model) if sight else None
     if asked is None or not asked.udp:
         return
     silent = {pod: count for pod, count in sight.items() if _unanswered(facts, asked, pod)}

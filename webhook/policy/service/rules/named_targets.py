@@ -59,7 +59,7 @@ def certainly_two(facts: Facts) -> Iterator[Fault]:
 
 def not_in_every_pod(facts: Facts) -> Iterator[Fault]:
     """Such a pod is no endpoint of the port, and no controller says so."""
-    sight = NOTHING if facts.superseded else facts.pods or NOTHING
+    sight = facts.pods or NOTHING
     for port in facts.service.udp_ports:
         if isinstance(port.target_port, int):
             continue

@@ -13,20 +13,27 @@ from webhook.policy.service.rules.refused import at, refused
 
 NAME = "nlb-target-type"
 ONLY_UDP = ("UDP", "QUIC")
+BESIDE = "create a second Service with ip, and move clients; here it would replace the target groups"
 BOTH_WAYS = "write ip, or keep instance and set spec.externalTrafficPolicy: Local"
 
 
 def missing(facts: Facts) -> Iterator[Fault]:
     if facts.service.aws(NAME) is None and facts.targets_nodes and (facts.new or unanswered(facts)):
         reason = "without it targets are nodes, and the TCP check hits a UDP node port that nobody opens"
-        yield at(facts, NAME, reason, "write ip (apply again if another webhook removed it)")
+        yield at(facts, NAME, reason, _way_out(facts, "write ip (apply again if another webhook removed it)"))
 
 
 def misspelt(facts: Facts) -> Iterator[Fault]:
     written = facts.service.aws(NAME)
     if written is not None and written not in TARGET_TYPES and facts.targets_nodes:
         reason = f"{written!r} is no target type, and the controller silently takes instance"
-        yield at(facts, NAME, reason, "write ip, in lower case")
+        yield at(facts, NAME, reason, _way_out(facts, "write ip, in lower case"))
+
+
+def _way_out(facts: Facts, fix: str) -> str:
+    """Of a live load balancer whose targets are nodes, ip would replace every target group."""
+    now = facts.before or facts
+    return BESIDE if not facts.new and now.service.live and now.targets_nodes else fix
 
 
 def unanswered(facts: Facts) -> bool:
@@ -53,7 +60,7 @@ def instance_unanswered(facts: Facts) -> Iterator[Fault]:
     local = facts.service.external_traffic_policy == "Local"
     if facts.service.aws(NAME) == "instance" and not local and unanswered(facts):
         reason = "with externalTrafficPolicy: Cluster the TCP check hits a UDP node port that nobody opens"
-        yield at(facts, NAME, reason, BOTH_WAYS)
+        yield at(facts, NAME, reason, _way_out(facts, BOTH_WAYS))
 
 
 def instance_answered_elsewhere(facts: Facts) -> Iterator[Fault]:
