@@ -175,6 +175,15 @@ def test_a_sysctl_that_another_set_to_a_value_of_its_own_is_left_alone(spec: dic
     assert admitted(after) == after
 
 
+def test_a_pull_secret_of_ours_that_another_took_out_is_not_missed() -> None:
+    cluster = replace(CLUSTER, sidecar=replace(CLUSTER.sidecar, pull_secrets=("ours",)))
+    changed = admitted(pod("5555/UDP"), cluster=cluster)
+    changed["spec"] |= {"imagePullSecrets": [{"name": "theirs"}], "hostNetwork": True}
+    after = admitted(changed, cluster=cluster)
+    assert sidecars(after) == []
+    assert after["spec"]["imagePullSecrets"] == [{"name": "theirs"}]
+
+
 def test_the_pod_s_other_sysctls_are_kept() -> None:
     other = {"name": "net.ipv4.tcp_syncookies", "value": "1"}
     after = admitted(pod("53/UDP", securityContext={"fsGroup": 1, "sysctls": [other]}))
