@@ -125,6 +125,7 @@ def _security_groups(
     if reader.items("security-groups"):
         reader.boolean("manage-backend-security-group-rules")
         return True
+    reader.pairs("additional-resource-tags")  # of the group that the controller makes, before its rules
     reads_both = reader.reader is Reader.LBC
     written = gosyntax.parse_list(service.annotations.get(SOURCE_RANGES, "")) if reads_both else ()
     where = "spec.loadBalancerSourceRanges" if service.source_ranges else annotation_field(SOURCE_RANGES)
@@ -224,9 +225,7 @@ def _listener(blueprint: Blueprint, port: ServicePort, protocol: str) -> Listene
         others = actions.backends(blueprint, action, protocol)
         groups.extend(build_weighted_group(blueprint, other) for other in others)
     if protocol == "TLS" and reader.text("alpn-policy", "None") not in ALPN_POLICIES:
-        says = (
-            f"invalid ALPN policy {reader.text('alpn-policy')}, policy must be one of {list(ALPN_POLICIES)}"
-        )
+        says = f"invalid ALPN policy {reader.text('alpn-policy')}, policy must be one of [{', '.join(ALPN_POLICIES)}]"
         reader.refuse_annotation("UDPLB340", "alpn-policy", says)
     reader.pairs(f"listener-attributes.{protocol}-{port.port}")
     return Listener(port.port, protocol, tuple(groups))
