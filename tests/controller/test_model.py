@@ -21,19 +21,20 @@ from webhook.policy.service.load_balancer import NetworkLoadBalancer
 from webhook.policy.service.objects import parse_service
 from webhook.policy.service.owners import Ownership, owner
 
-SEED, SHORT, LONG = 20260505, 10_000, 200_000
+SEED = 20260505
 NEWER_REFUSALS = {
     "invalid value to set the capacity: ": "3.3.0 takes what is no number for 0; an error since 3.4.0",
 }
 """What the model refuses and 3.3.0 does not, by the controller's later words."""
 
 
-def generated() -> Iterator[Case]:
-    """The same Services in each `make test`, others in each long run."""
-    long = settings.default is not None and settings.default.max_examples >= 10_000
-    seed = random.SystemRandom().getrandbits(32) if long else SEED
+def generated(short: int, long: int) -> Iterator[Case]:
+    """The same Services in each `make test`, more and others in each long run."""
+    if settings().max_examples < 10_000:
+        return cases(SEED, short)
+    seed = random.SystemRandom().getrandbits(32)
     print(f"Services of seed {seed}")
-    return cases(seed, LONG if long else SHORT)
+    return cases(seed, long)
 
 
 def as_released(built: NetworkLoadBalancer) -> NetworkLoadBalancer:
@@ -45,7 +46,8 @@ def as_released(built: NetworkLoadBalancer) -> NetworkLoadBalancer:
 def test_the_model_builds_what_the_controller_builds() -> None:
     siblings = tuple(parse_service(sibling) for sibling in SIBLINGS)
     asked = [
-        Question(with_node_ports(case.service), SIBLINGS, case.cluster, case.subnets) for case in generated()
+        Question(with_node_ports(case.service), SIBLINGS, case.cluster, case.subnets)
+        for case in generated(10_000, 60_000)
     ]
     answers = verdicts(asked)
     built_by_both = 0
@@ -76,7 +78,9 @@ def test_the_older_controller_answers_what_was_recorded_of_the_newer() -> None:
     different = []
     for (case, _), verdict in zip(recorded, verdicts(asked), strict=True):
         older, newer = verdict["error"] or "", case["verdict"]["error"] or ""
-        if older != newer and not newer.startswith((*NEWER_REFUSALS, *OUT_OF_SIGHT)):
+        # The newer one reads the address type before it looks for subnets.
+        known = newer.startswith((*NEWER_REFUSALS, *OUT_OF_SIGHT)) or older.startswith(OUT_OF_SIGHT)
+        if older != newer and not known:
             different.append((case["id"], older, newer))
     assert different == []
 

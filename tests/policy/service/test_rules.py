@@ -133,6 +133,7 @@ REJECTED: list[tuple[str, dict[str, Any]]] = [
     ("UDPLB603", service({"cross-zone-load-balancing-enabled": "on"})),
     ("UDPLB603", service({"internal": "0.0.0.0/0"})),
     ("UDPLB607", service({"attributes": "dns_record.client_routing_policy=near"})),
+    ("UDPLB644", service({"attributes": "load_balancing.cross_zone.enabled=yes"})),
     ("UDPLB609", service({"attributes": "deletion_protection.enabled=yes"})),
     ("UDPLB611", service({"scheme": "public"})),
     ("UDPLB612", service({"name": "n" * 33})),

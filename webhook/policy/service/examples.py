@@ -428,6 +428,7 @@ EXAMPLES: dict[str, Example] = {
         _service({"attributes": f"zonal_shift.config.enabled=true,{_CROSS_ZONE}=true"}),
         also=frozenset({"UDPLB640"}),
     ),
+    "UDPLB644": _annotated("attributes", f"{_CROSS_ZONE}=yes", f"{_CROSS_ZONE}=true"),
     "UDPLB651": Example(_service(ipFamilies=["IPv4", "IPv6"]), _service(ipFamilies=["IPv4"])),
     "UDPLB652": _annotated("ip-address-type", "DualStack", "dualstack", ipFamilyPolicy="PreferDualStack"),
     "UDPLB653": _beside(_DUALSTACK, _PREFIX, "off", "on", ipFamilies=["IPv6"]),

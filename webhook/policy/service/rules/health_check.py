@@ -225,7 +225,7 @@ RULES: tuple[Rule[Facts], ...] = (
         Severity.REJECT,
         "The check port belongs to nodes",
         "Ports of the kubelet and of kube-proxy, and node ports, are not open in pods.",
-        "LBC issue 1813",
+        "NLB user guide, target-group-health-checks; LBC issue 1813",
         port_of_a_node,
     ),
     Rule(

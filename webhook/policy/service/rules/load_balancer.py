@@ -41,6 +41,13 @@ def cross_zone_both(facts: Facts) -> Iterator[Fault]:
         yield at(facts, DEPRECATED, reason, "remove it, and say it in the attributes alone")
 
 
+def cross_zone_unknown(facts: Facts) -> Iterator[Fault]:
+    written = switches_cross_zone(facts.service).get("attributes", "true")
+    if written.rstrip(",\n") not in ("true", "false"):
+        reason = f"AWS takes true or false for {CROSS_ZONE}, not {written!r}"
+        yield at(facts, "attributes", reason, f"write {CROSS_ZONE}=true")
+
+
 def deletion_protection(facts: Facts) -> Iterator[Fault]:
     pairs = gosyntax.parse_map(facts.service.aws("attributes") or "") or {}
     written = pairs.get(DELETION_PROTECTION)
@@ -249,5 +256,14 @@ RULES: tuple[Rule[Facts], ...] = (
         "AWS lets a load balancer with UDP have both since September 2026 only.",
         "AWS, Application Recovery Controller, zonal shift for cross-zone load balancers",
         zonal_shift,
+    ),
+    Rule(
+        "UDPLB644",
+        Severity.REJECT,
+        "Cross-zone is neither on nor off",
+        "The controller passes the value on as it is. AWS refuses it when the load balancer is there already, and "
+        "cross-zone balancing stays off.",
+        "ELBv2 API, LoadBalancerAttribute",
+        cross_zone_unknown,
     ),
 )
