@@ -83,6 +83,11 @@ class Adopter:
         done = self.cluster.kubectl(*(self.namespace if word == "games" else word for word in words))
         return [line.removeprefix("Warning: ") for line in done.stderr.splitlines()]
 
+    def restart(self, command: str) -> None:
+        """kubectl stamps a restart with its second, and takes one a second."""
+        words = [self.namespace if word == "games" else word for word in shlex.split(command)[1:]]
+        wait_until(lambda: self.cluster.kubectl(*words, check=False).returncode == 0, "restart", SECONDS)
+
     def roll(self) -> list[bool]:
         """Three new pods as a ReplicaSet makes them, the old ones gone; whether each has a sidecar."""
         for pod in self.pods():
@@ -140,7 +145,7 @@ def test_a_live_service_is_adopted_and_let_go_as_the_document_says(adopter: Adop
     assert adopter.roll() == [False] * 3
     adopter.type(enable)
     wait_until(adopter.gets_sidecars, "injection", SECONDS)
-    adopter.type(restart)
+    adopter.restart(restart)
     assert adopter.roll() == [True] * 3
     assert [line for line in adopter.type(narrow) if "UDPLB402" in line] == []
     assert adopter.service()["spec"] == before
@@ -150,7 +155,7 @@ def test_a_live_service_is_adopted_and_let_go_as_the_document_says(adopter: Adop
     adopter.type(widen)
     adopter.type(leave)
     wait_until(lambda: not adopter.gets_sidecars(), "end of injection", SECONDS)
-    adopter.type(restart)
+    adopter.restart(restart)
     assert adopter.roll() == [False] * 3
     assert adopter.type(narrow) == []
     assert adopter.service()["spec"] == before

@@ -24,7 +24,10 @@ def check(facts: Facts) -> Checked:
     if facts.before is not None and facts.before.service.is_udp_load_balancer:
         earlier, broken_earlier = run(_rejecting(facts.before), facts.before)
         earned = {finding.identity for finding in earlier}
-        found = [_softened(finding) if finding.identity in earned else finding for finding in found]
+        found = [
+            replace(finding, severity=Severity.WARN) if finding.identity in earned else finding
+            for finding in found
+        ]
         broken += broken_earlier
     found.sort(key=lambda finding: (finding.severity is not Severity.REJECT, finding.code))
     return tuple(found), tuple(broken)
@@ -52,9 +55,3 @@ def _rejecting(facts: Facts) -> Sequence[Rule[Facts]]:
     """Of an old object nothing else is of interest."""
     severities = facts.cluster.severities
     return [rule for rule in _rules_for(facts) if severities.get(rule.code, rule.severity) is Severity.REJECT]
-
-
-def _softened(finding: Finding) -> Finding:
-    if finding.severity is not Severity.REJECT:
-        return finding
-    return replace(finding, severity=Severity.WARN)
