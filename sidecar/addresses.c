@@ -11,23 +11,20 @@ const struct address address_loopback[2] = {
     {.family = AF_INET6, .bytes = {[15] = 1}},
 };
 
-struct list {
-    unsigned count;
-    struct address at[WILDCARDS + MAX_ADDRESSES];
-};
-
 static const struct address wildcards[WILDCARDS] = {{.family = AF_INET}, {.family = AF_INET6}};
-static struct list known;
+static struct addresses known;
 static uint32_t generation;
 static int route = -1;
-_Alignas(8) uint8_t scratch[8192]; /* the most that netlink puts into one message */
 
-static void add_address(struct list *list, const struct nlmsghdr *message) {
+static void add_address(struct addresses *list, const struct nlmsghdr *message) {
     const struct ifaddrmsg *head = NLMSG_DATA(message);
-    struct address address = {.family = head->ifa_family, .interface = head->ifa_index};
-    size_t size = head->ifa_family == AF_INET ? 4 : 16;
     int left = (int)(message->nlmsg_len - NLMSG_LENGTH(sizeof *head)); /* signed: RTA_NEXT may go below 0 */
     bool found = false;
+
+    if (message->nlmsg_len < NLMSG_LENGTH(sizeof *head))
+        return;
+    struct address address = {.family = head->ifa_family, .interface = head->ifa_index};
+    size_t size = head->ifa_family == AF_INET ? 4 : 16;
 
     /* Loopback and link-local addresses are out of every load balancer's reach. */
     if (head->ifa_scope >= RT_SCOPE_LINK || list->count == WILDCARDS + MAX_ADDRESSES)
@@ -58,26 +55,35 @@ static bool ask(void) {
     return send(route, &request, sizeof request, 0) == (ssize_t)sizeof request;
 }
 
-static bool read_answer(struct list *list) {
-    for (;;) {
-        ssize_t length = recv(route, scratch, sizeof scratch, 0);
-        if (length < 0)
-            return false;
-        for (const struct nlmsghdr *message = (void *)scratch; length > 0 && NLMSG_OK(message, (size_t)length);
-             message = NLMSG_NEXT(message, length)) {
-            if (message->nlmsg_type == NLMSG_DONE)
-                return true;
-            if (message->nlmsg_type == NLMSG_ERROR)
-                return false;
-            if (message->nlmsg_type == RTM_NEWADDR)
-                add_address(list, message);
-        }
+/* True at the end of the answer, and then whether it is whole. */
+bool addresses_read(const void *answer, size_t length, struct addresses *list, bool *told) {
+    for (const struct nlmsghdr *message = answer; length >= sizeof *message && NLMSG_OK(message, length);) {
+        *told = message->nlmsg_type == NLMSG_DONE;
+        if (*told || message->nlmsg_type == NLMSG_ERROR)
+            return true;
+        if (message->nlmsg_type == RTM_NEWADDR)
+            add_address(list, message);
+        size_t size = NLMSG_ALIGN(message->nlmsg_len);
+        if (size >= length)
+            break;
+        length -= size;
+        message = (const void *)((const char *)message + size);
     }
+    return false;
+}
+
+static bool read_answer(struct addresses *list) {
+    bool told = false, over = false;
+    while (!over) {
+        ssize_t length = recv(route, scratch, sizeof scratch, 0);
+        over = length < 0 || addresses_read(scratch, (size_t)length, list, &told);
+    }
+    return told;
 }
 
 /* False where the kernel does not tell; the wildcards are known even then. */
 bool addresses_refresh(void) {
-    struct list found = {.count = WILDCARDS, .at = {wildcards[0], wildcards[1]}};
+    struct addresses found = {.count = WILDCARDS, .at = {wildcards[0], wildcards[1]}};
     bool told = ask() && read_answer(&found);
     if (!told && known.count)
         return false;

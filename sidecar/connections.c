@@ -17,9 +17,7 @@ enum phase { READING, ANSWERED };
 struct connection {
     int descriptor;
     uint8_t phase;
-    uint8_t matched;    /* letters of "HEAD " so far */
-    bool line_is_empty; /* the bytes since the last newline are at most a carriage return */
-    bool any;           /* a byte came */
+    struct request request;
     const struct port *port;
     milliseconds expires;
     milliseconds latest;
@@ -84,33 +82,10 @@ void connections_drop(const struct port *port) {
         }
 }
 
-/* The end of a request's head is an empty line; nothing else of it matters but the method HEAD. */
-static bool head_ends(struct connection *connection, const char *bytes, size_t length) {
-    static const char head[] = "HEAD ";
-    for (size_t i = 0; i < length; i++) {
-        if (connection->matched < sizeof head - 1)
-            connection->matched = bytes[i] == head[connection->matched] ? connection->matched + 1 : UINT8_MAX;
-        if (bytes[i] == '\n') {
-            if (connection->line_is_empty && connection->any)
-                return true;
-            connection->line_is_empty = true;
-        } else if (bytes[i] != '\r') {
-            connection->line_is_empty = false;
-            connection->any = true;
-        }
-    }
-    return false;
-}
-
 static bool answer(const struct connection *connection) {
-    struct text body = {0}, reply = {0};
-    port_describe(connection->port, &body);
-    text_add(&body, "\n");
-    text_add(&reply, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: ");
-    text_add_number(&reply, body.length);
-    text_add(&reply, "\r\n\r\n");
-    if (connection->matched != 5)
-        text_add_bytes(&reply, body.bytes, body.length);
+    struct text state = {0}, reply = {0};
+    port_describe(connection->port, &state);
+    request_answer(&connection->request, &state, &reply);
     return send(connection->descriptor, reply.bytes, reply.length, MSG_NOSIGNAL) == (ssize_t)reply.length;
 }
 
@@ -132,7 +107,7 @@ static bool serve(struct connection *connection, milliseconds moment) {
     if (connection->phase == ANSWERED)
         return true;
     connection->expires = moment + IDLE;
-    if (!head_ends(connection, bytes, (size_t)length))
+    if (!request_ends(&connection->request, bytes, (size_t)length))
         return true;
     if (!answer(connection)) {
         reset(connection->descriptor);

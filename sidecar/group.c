@@ -1,10 +1,10 @@
 #include "udp-healthcheck.h"
 
-/* First members of all ports, then second ones: most ports have one, so that one page holds them all. */
-static _Alignas(1024) struct member table[MAX_MEMBERS][MAX_PORTS];
+/* Most ports have one socket, and no page of this table is in use for it. */
+static struct member others[MAX_MEMBERS - 1][MAX_PORTS];
 
-struct member *group_at(const struct group *group, unsigned index) {
-    return &table[index][group->column];
+struct member *group_at(struct group *group, unsigned index) {
+    return index == 0 ? &group->first : &others[index - 1][group->column];
 }
 
 void group_begin(struct group *group) {
@@ -55,7 +55,7 @@ void group_step_queues(struct group *group) {
     }
 }
 
-unsigned group_deaf(const struct group *group) {
+unsigned group_deaf(struct group *group) {
     unsigned deaf = 0;
     for (unsigned i = 0; i < group->count; i++)
         deaf += queue_is_deaf(&group_at(group, i)->queue);
@@ -63,7 +63,7 @@ unsigned group_deaf(const struct group *group) {
 }
 
 /* One member that is old enough suffices. */
-bool group_is_settled(const struct group *group) {
+bool group_is_settled(struct group *group) {
     for (unsigned i = 0; i < group->count; i++)
         if (group_at(group, i)->settled)
             return true;
@@ -71,7 +71,7 @@ bool group_is_settled(const struct group *group) {
 }
 
 /* When the oldest member will have been there long enough, as far as is known now. */
-milliseconds group_settles_at(const struct group *group, milliseconds moment, unsigned settle) {
+milliseconds group_settles_at(struct group *group, milliseconds moment, unsigned settle) {
     milliseconds soonest = NEVER;
     for (unsigned i = 0; i < group->count; i++) {
         milliseconds at = moment + settle - (uint32_t)((uint32_t)moment - group_at(group, i)->first_seen);

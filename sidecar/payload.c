@@ -66,7 +66,7 @@ static bool is_local(const struct address *address) {
 }
 
 /* A socket on [::] mostly takes IPv4, too, but a strict reading comes first. */
-static bool reaches(const struct address *asked, const struct group *group, bool strictly) {
+static bool reaches(const struct address *asked, struct group *group, bool strictly) {
     for (unsigned i = 0; i < group->count; i++) {
         unsigned place = group_at(group, i)->place;
         const struct address *bound = address_at(place);
@@ -77,7 +77,7 @@ static bool reaches(const struct address *asked, const struct group *group, bool
 }
 
 /* The first address that a socket of the group serves, IPv4 before IPv6. */
-static const struct address *choose(const struct address *addresses, unsigned count, const struct group *group) {
+static const struct address *choose(const struct address *addresses, unsigned count, struct group *group) {
     static const uint32_t families[] = {AF_INET, AF_INET6};
     for (unsigned loosely = 0; loosely < 2; loosely++)
         for (unsigned family = 0; family < 2; family++)
@@ -88,7 +88,7 @@ static const struct address *choose(const struct address *addresses, unsigned co
 }
 
 /* NULL for an address that is not ours: no pod may be green on another's health, or be made to fire at one. */
-static const struct address *target_of(const struct options *options, const struct group *group) {
+static const struct address *target_of(const struct options *options, struct group *group) {
     unsigned own = address_count() - WILDCARDS;
     if (options->to == TO_ADDRESS)
         return is_local(&options->address) ? &options->address : NULL;
@@ -147,7 +147,7 @@ static bool conclude(struct payload *payload, enum state verdict) {
 }
 
 /* True if it failed at once. */
-static bool ask_now(struct payload *payload, const struct options *options, const struct group *group,
+static bool ask_now(struct payload *payload, const struct options *options, struct group *group,
                     milliseconds moment) {
     const struct address *target = target_of(options, group);
     if (!target)
@@ -192,7 +192,7 @@ static bool hear(struct payload *payload, const struct options *options, millise
 }
 
 /* True when a question came to its end, whose verdict then stands. */
-bool payload_step(struct payload *payload, const struct options *options, const struct group *group,
+bool payload_step(struct payload *payload, const struct options *options, struct group *group,
                   milliseconds moment, bool ask) {
     bool over = hear(payload, options, moment);
     if (ask && !payload->waiting)

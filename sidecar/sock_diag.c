@@ -39,26 +39,36 @@ static void read_found(const struct nlmsghdr *reply, struct member *found) {
             found->drops = ((const uint32_t *)RTA_DATA(item))[SK_MEMINFO_DROPS];
 }
 
+static bool holds(const struct nlmsghdr *reply, size_t size) {
+    return reply->nlmsg_len >= NLMSG_LENGTH(size);
+}
+
+/* Stale is what answers an earlier question. */
+enum lookup sock_diag_read(const void *bytes, size_t length, uint32_t wanted, struct member *found) {
+    const struct nlmsghdr *reply = bytes;
+    if (length < sizeof *reply || !NLMSG_OK(reply, length) || reply->nlmsg_seq != wanted)
+        return LOOKUP_STALE;
+    if (reply->nlmsg_type == NLMSG_ERROR) {
+        const struct nlmsgerr *error = NLMSG_DATA(reply);
+        bool is_miss = holds(reply, sizeof error->error) &&
+                       (error->error == -ENOENT || error->error == -EINVAL /* a kernel without IPv6 */);
+        return is_miss ? LOOKUP_MISS : LOOKUP_FAILED;
+    }
+    if (!holds(reply, sizeof(struct inet_diag_msg)))
+        return LOOKUP_FAILED;
+    read_found(reply, found);
+    return LOOKUP_HIT;
+}
+
 /* The kernel answers within send(), so there is nothing to wait for. */
 static enum lookup answer(struct member *found) {
-    union {
-        struct nlmsghdr header;
-        char bytes[1024];
-    } reply;
-    ssize_t length;
-
-    while ((length = recv(diag, &reply, sizeof reply, 0)) >= 0) {
-        if (!NLMSG_OK(&reply.header, (size_t)length) || reply.header.nlmsg_seq != sequence)
-            continue;
-        if (reply.header.nlmsg_type == NLMSG_ERROR) {
-            const struct nlmsgerr *error = NLMSG_DATA(&reply.header);
-            bool no_ipv6 = error->error == -EINVAL; /* a kernel built without it */
-            return error->error == -ENOENT || no_ipv6 ? LOOKUP_MISS : LOOKUP_FAILED;
-        }
-        read_found(&reply.header, found);
-        return LOOKUP_HIT;
+    _Alignas(struct nlmsghdr) char reply[1024];
+    enum lookup result = LOOKUP_STALE;
+    while (result == LOOKUP_STALE) {
+        ssize_t length = recv(diag, reply, sizeof reply, 0);
+        result = length < 0 ? LOOKUP_FAILED : sock_diag_read(reply, (size_t)length, sequence, found);
     }
-    return LOOKUP_FAILED;
+    return result;
 }
 
 static enum lookup find(struct inet_diag_req_v2 *request, struct member *found) {

@@ -12,7 +12,7 @@
 
 #define MAX_PORTS 64
 #define MAX_MEMBERS 64 /* sockets of one SO_REUSEPORT group that are told apart */
-#define MAX_ADDRESSES 32
+#define MAX_ADDRESSES 24
 #define MAX_CONNECTIONS 768
 #define MAX_PAYLOAD 1232 /* bytes of a datagram that passes every IPv6 link whole */
 
@@ -57,6 +57,9 @@ void text_add_foreign(struct text *text, struct slice foreign);
 bool text_write(struct text *text, int descriptor);
 void text_log(struct text *text);
 
+/* scratch.c: for the length of one exchange with the kernel; separate buffers would be separate pages in every pod. */
+extern _Alignas(8) uint8_t scratch[8192];
+
 /* addresses.c: where a UDP socket can serve the pod: the two wildcards, then the pod's own addresses. */
 struct address {
     uint32_t family; /* wide, so that there is no padding: lists are compared by memcmp */
@@ -66,10 +69,13 @@ struct address {
 
 #define WILDCARDS 2
 
-/* For the length of one exchange with the kernel: separate buffers would be separate pages in every pod. */
-extern _Alignas(8) uint8_t scratch[8192];
+struct addresses {
+    unsigned count;
+    struct address at[WILDCARDS + MAX_ADDRESSES];
+};
 
 bool addresses_refresh(void);
+bool addresses_read(const void *answer, size_t length, struct addresses *list, bool *told);
 unsigned address_count(void);
 const struct address *address_at(unsigned place);
 bool address_find(const struct address *address, unsigned *place);
@@ -131,17 +137,18 @@ struct group {
     uint16_t count;
     uint16_t rotation;
     uint32_t generation; /* of the address list at the last sample */
-    unsigned column;     /* where its members are, below MAX_PORTS */
+    unsigned column;     /* where its other members are, below MAX_PORTS */
+    struct member first;
 };
 
-struct member *group_at(const struct group *group, unsigned index);
+struct member *group_at(struct group *group, unsigned index);
 void group_begin(struct group *group);
 void group_see(struct group *group, const struct member *found);
 void group_end(struct group *group, uint32_t moment, unsigned settle);
 void group_step_queues(struct group *group);
-unsigned group_deaf(const struct group *group);
-bool group_is_settled(const struct group *group);
-milliseconds group_settles_at(const struct group *group, milliseconds moment, unsigned settle);
+unsigned group_deaf(struct group *group);
+bool group_is_settled(struct group *group);
+milliseconds group_settles_at(struct group *group, milliseconds moment, unsigned settle);
 
 /* health.c: rise and fall. */
 struct health {
@@ -160,8 +167,9 @@ struct sample {
 void health_step(struct health *health, const struct options *options, struct sample sample);
 
 /* sock_diag.c: exact look-ups in the kernel's socket tables. */
-enum lookup { LOOKUP_FAILED, LOOKUP_MISS, LOOKUP_HIT };
+enum lookup { LOOKUP_STALE, LOOKUP_FAILED, LOOKUP_MISS, LOOKUP_HIT };
 
+enum lookup sock_diag_read(const void *reply, size_t length, uint32_t sequence, struct member *found);
 bool sock_diag_works(void);
 enum lookup sock_diag_udp(const struct address *local, uint16_t port, uint16_t source, struct member *found);
 enum lookup sock_diag_tcp_listener(const struct address *local, uint16_t port, struct member *found);
@@ -234,7 +242,7 @@ struct arguments;
 
 void payloads_start(const struct arguments *arguments);
 void payload_start(struct payload *payload);
-bool payload_step(struct payload *payload, const struct options *options, const struct group *group,
+bool payload_step(struct payload *payload, const struct options *options, struct group *group,
                   milliseconds moment, bool ask);
 void payload_forget(struct payload *payload);
 
@@ -269,6 +277,16 @@ struct arguments {
 };
 
 bool arguments_parse(int word_count, char *const words[], struct arguments *arguments, struct text *fault);
+
+/* http.c: as much of a request as must be read, and the answer to all. */
+struct request {
+    uint8_t matched;    /* letters of "HEAD " so far */
+    bool line_is_empty; /* the bytes since the last newline are at most a carriage return */
+    bool any;           /* a byte came */
+};
+
+bool request_ends(struct request *request, const char *bytes, size_t length);
+void request_answer(const struct request *request, const struct text *body, struct text *reply);
 
 /* connections.c: what was accepted, from the first byte to the close. */
 struct pollfd;

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.sidecar.build import SOURCE, make
 from tests.sidecar.pod import PROGRAM, Pod
-
-SOURCE = PROGRAM.parents[1]
 
 
 @pytest.fixture(scope="session")
 def program() -> Path:
-    """The binary; parallel runs of one checkout build it one after the other."""
-    with (Path(tempfile.gettempdir()) / f"udp-healthcheck-{os.getuid()}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        made = subprocess.run(
-            ["make", "--no-print-directory", "-C", str(SOURCE)], capture_output=True, text=True, check=False
-        )
-    assert made.returncode == 0, made.stdout + made.stderr
-    return PROGRAM
+    """The binary."""
+    return make(str(PROGRAM.relative_to(SOURCE)))
 
 
 @pytest.fixture

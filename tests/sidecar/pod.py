@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -13,7 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-PROGRAM = Path(__file__).parents[2] / "sidecar" / "build" / "udp-healthcheck"
+from tests.sidecar.build import SOURCE
+
+SHIPPED = SOURCE / "build" / "udp-healthcheck"
+PROGRAM = Path(os.environ.get("UDP_HEALTHCHECK", SHIPPED)).resolve()
+"""What the tests run: `make fuzz` names the build with sanitizers."""
 IPV4, IPV6 = "10.4.0.5", "fd00:4::5"
 QUICK = "interval=50ms,settle=50ms"  # the smallest that the program takes
 PATIENCE_SECONDS = 5.0
@@ -127,7 +132,11 @@ class Pod:
 
     def run(self, *arguments: str) -> Outcome:
         """The program, to its end."""
-        return Outcome(*self.ask("run", [str(PROGRAM), *arguments]))
+        return self.execute(str(PROGRAM), *arguments)
+
+    def execute(self, *command: str) -> Outcome:
+        """Another program, to its end."""
+        return Outcome(*self.ask("run", list(command)))
 
     def sidecar(
         self,
@@ -176,6 +185,11 @@ class Process:
         """Its exit code once it has ended."""
         return int(self._pod.ask("wait", self.pid, seconds))
 
+    def kill(self) -> None:
+        """End it, whatever it is."""
+        self.signal(signal.SIGKILL)
+        self.wait()
+
     def rss(self) -> int:
         """Resident memory in kB."""
         return self._number(f"/proc/{self.pid}/smaps_rollup", "Rss:")
@@ -183,9 +197,8 @@ class Process:
     def threads(self) -> int:
         return self._number(f"/proc/{self.pid}/status", "Threads:")
 
-    def cpu_seconds(self) -> float:
-        fields = self._pod.ask("read", f"/proc/{self.pid}/stat").rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / 100
+    def cpu_nanoseconds(self) -> int:
+        return int(self._pod.ask("read", f"/proc/{self.pid}/schedstat").split()[0])
 
     def _number(self, path: str, key: str) -> int:
         lines = self._pod.ask("read", path).splitlines()

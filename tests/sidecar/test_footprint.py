@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.sidecar.build import SOURCE, make
 from tests.sidecar.pod import Pod, until
 
 pytestmark = pytest.mark.sidecar
@@ -26,15 +28,17 @@ def test_the_binary_is_static_stripped_and_at_most_32_kb(program: Path) -> None:
     assert len(binary) <= 32 * 1024
 
 
-def test_the_build_is_reproducible(program: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_the_build_is_reproducible(tmp_path: Path, machine: str) -> None:
     """Another directory gives the same bytes."""
-    source = program.parents[1]
-    shutil.copytree(source, tmp_path / "sidecar", ignore=shutil.ignore_patterns("build"))
-    shutil.copytree(source.parent / "webhook", tmp_path / "webhook")
+    suffix = "" if machine == platform.machine() else f"-{machine}"
+    program = make(f"build/udp-healthcheck{suffix}", f"machine={machine}")
+    shutil.copytree(SOURCE, tmp_path / "sidecar", ignore=shutil.ignore_patterns("build"))
+    shutil.copytree(SOURCE.parent / "webhook", tmp_path / "webhook")
     compiler = subprocess.run(
-        [source / "find-compiler"], cwd=source, capture_output=True, text=True, check=True
-    )
-    command = ["make", "-C", str(tmp_path / "sidecar"), f"compiler={compiler.stdout.strip()}"]
+        [SOURCE / "find-compiler", machine], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    command = ["make", "-C", str(tmp_path / "sidecar"), f"compiler={compiler}", f"machine={machine}"]
     made = subprocess.run(command, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stdout + made.stderr
     assert (tmp_path / "sidecar" / "build" / program.name).read_bytes() == program.read_bytes()
