@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 PYTEST := $(BIN)/python -m pytest --no-header -q
 
-.PHONY: demo test e2e test-all test-fast lint cover programs sidecar docs golden push clean
+.PHONY: demo test e2e test-all test-fast lint cover programs sidecar docs golden push clean fuzz
 
 $(STAMP): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -29,6 +29,12 @@ programs:
 
 sidecar: $(STAMP)
 	@$(MAKE) --no-print-directory -C sidecar
+
+# The long run over the sidecar: each parser for SECONDS, then its process tests under sanitizers.
+fuzz: $(STAMP)
+	@$(MAKE) --no-print-directory -C sidecar fuzz build/udp-healthcheck-checked
+	ASAN_OPTIONS=detect_leaks=0 UDP_HEALTHCHECK=sidecar/build/udp-healthcheck-checked \
+	  $(PYTEST) tests/sidecar -m "sidecar and not shipped"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

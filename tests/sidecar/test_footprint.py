@@ -12,7 +12,7 @@ import pytest
 from tests.sidecar.build import SOURCE, make
 from tests.sidecar.pod import Pod, until
 
-pytestmark = pytest.mark.sidecar
+pytestmark = [pytest.mark.sidecar, pytest.mark.shipped]
 
 PT_INTERP = 3
 

@@ -105,6 +105,7 @@ def test_without_sock_diag_loopback_is_still_told_apart(pod: Pod) -> None:
         sidecar.says("5555 red UDP 5555 is bound on loopback only")
 
 
+@pytest.mark.shipped  # sanitizers open files
 def test_a_sidecar_that_sees_no_sockets_at_all_is_red_alive_and_says_so(pod: Pod) -> None:
     with pod.udp(5555):
         sidecar = pod.sidecar(f"5555,{QUICK}", denials=["netlink", "files"])
