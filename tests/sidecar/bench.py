@@ -186,6 +186,22 @@ def connects(report: Report) -> None:
         report.line("refusals among them", str(refused), "0", refused == 0)
 
 
+def drain(report: Report) -> None:
+    ports = range(5500, 5564)
+    took: list[float] = []
+    with pods() as pod, applications(pod, ports):
+        for _ in range(10):
+            sidecar = pod.sidecar(*(f"{port},interval=50ms,settle=50ms" for port in ports))
+            green(sidecar, len(ports))
+            begin = time.monotonic()
+            code = pod.run("--drain").code
+            took.append(time.monotonic() - begin)
+            assert code == 0
+            sidecar.kill()
+    report.at_most("--drain until 64 ports refuse, p50 of 10", 1000 * statistics.median(took), 200, "ms")
+    report.at_most("--drain until 64 ports refuse, max", 1000 * max(took), 200, "ms")
+
+
 def start(report: Report) -> None:
     took: list[float] = []
     with pods() as pod:
@@ -205,7 +221,7 @@ def main() -> int:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     report = Report()
-    for measure in (size, memory, idle, flips, connects, start):
+    for measure in (size, memory, idle, flips, connects, drain, start):
         measure(report)
     return 0 if report.holds else 1
 
