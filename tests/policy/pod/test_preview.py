@@ -51,6 +51,12 @@ def test_a_dry_run_tells_ports_sources_and_cost() -> None:
     assert (decision.edits, decision.reason) == ((), "")
 
 
+def test_a_dry_run_tells_what_a_drain_costs() -> None:
+    raw = workload("Deployment", "5555/UDP", annotations={"udplb/drain": "300s"})
+    (finding,) = previewed(raw).findings
+    assert finding.reason.endswith("; its end may take 300 s longer")
+
+
 def test_a_template_that_holds_the_sidecar_costs_nothing_more() -> None:
     raw = workload(
         "Deployment",

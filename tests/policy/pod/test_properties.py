@@ -249,11 +249,11 @@ def inject_another(raw: dict[str, Any]) -> dict[str, Any]:
     changed = copy.deepcopy(raw)
     if any(entry["name"] == "agent" for entry in changed["spec"]["containers"]):
         return changed
-    changed["spec"]["containers"].append({"name": "agent", "ports": [{"containerPort": 15000}]})
-    changed["spec"]["initContainers"] = [
-        {"name": "agent-init"},
-        *(changed["spec"].get("initContainers") or []),
-    ]
+    resources = {"limits": {"cpu": "1", "memory": "1Gi"}}  # which leaves the pod its class
+    agent = {"name": "agent", "ports": [{"containerPort": 15000}], "resources": resources}
+    starter = {"name": "agent-init", "resources": resources}
+    changed["spec"]["containers"].append(agent)
+    changed["spec"]["initContainers"] = [starter, *(changed["spec"].get("initContainers") or [])]
     changed["spec"].setdefault("volumes", []).append({"name": "agent"})
     changed["metadata"]["annotations"] = {**(changed["metadata"].get("annotations") or {}), "agent": "on"}
     return changed
@@ -271,7 +271,29 @@ def test_the_order_of_two_injectors_does_not_matter(raw: dict[str, Any], demands
             pod["spec"][place] = sorted(pod["spec"].get(place) or [], key=lambda entry: json.dumps(entry))
         return pod
 
-    assert sorted_lists(ours(inject_another(ours(raw)))) == sorted_lists(ours(inject_another(raw)))
+    fresh = never_injected(raw)
+    assert sorted_lists(ours(inject_another(ours(fresh)))) == sorted_lists(ours(inject_another(fresh)))
+
+
+@given(one=PODS, other=PODS, demands=DEMANDS)
+def test_the_hash_differs_if_and_only_if_the_injected_spec_does(
+    one: dict[str, Any], other: dict[str, Any], demands: list[Demand]
+) -> None:
+    def injected(raw: dict[str, Any]) -> tuple[Any, ...] | None:
+        fresh = never_injected(raw)
+        after = apply(fresh, mutate(fresh, GAMES, demands, CLUSTER).edits)
+        if not sidecars(after):
+            return None
+        ((place, _, sidecar),) = sidecars(after)
+        sysctls = (after["spec"].get("securityContext") or {}).get("sysctls", [])
+        changed = str(status(after).get("changed"))
+        opened = [entry["value"] for entry in sysctls if f"[{entry['name']}]" in changed]
+        spec = (place, sidecar["args"], sidecar["lifecycle"], sidecar.get("ports"), opened)
+        return status(after)["hash"], json.dumps(spec)
+
+    here, there = injected(one), injected(other)
+    if here and there:
+        assert (here[0] == there[0]) is (here[1] == there[1])
 
 
 @given(raw=PODS, demands=DEMANDS)

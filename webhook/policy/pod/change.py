@@ -69,6 +69,8 @@ def is_sleep(hook: Any) -> bool:
 
 def undo(spec: Raw, changed: Mapping[str, Before]) -> Iterator[Edit]:
     """What takes these changes of a pod's spec back, where they still stand."""
+    if not changed:
+        return
     secrets = {match[1] for name in changed if (match := _PULL_SECRET.fullmatch(name))}
     if secrets:
         yield from _without(spec, ("spec",), "imagePullSecrets", secrets)
@@ -87,6 +89,8 @@ def undo_annotations(
     annotations: Mapping[str, str], changed: Mapping[str, Before], others: Set[str] = frozenset()
 ) -> Iterator[Edit]:
     """The same for annotations; `others` go with them, and the map where nothing is left in it."""
+    if not changed and not others:
+        return
     before: dict[str, Before] = {
         key: changed[annotation(key)] for key in _ANNOTATIONS if annotation(key) in changed
     }

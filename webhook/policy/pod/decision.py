@@ -138,8 +138,13 @@ def _told(facts: Facts, verdict: Inject | Skip) -> Iterator[Finding]:
         return
     ports = ", ".join(f"{number} ({source})" for number, source in verdict.plan.ports.items())
     yield rules.PREVIEW.finding(
-        "spec", f"each pod gets a sidecar that listens on TCP {ports}{_cost(verdict.resources)}"
+        "spec",
+        f"each pod gets a sidecar that listens on TCP {ports}{_cost(verdict.resources)}{_delay(facts)}",
     )
+
+
+def _delay(facts: Facts) -> str:
+    return f"; its end may take {facts.wishes.drain} s longer" if facts.wishes.drain else ""
 
 
 def _cost(resources: Resources | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from webhook.policy import keys
@@ -28,16 +29,18 @@ def insertion(facts: Facts, inject: Inject) -> tuple[Edit, ...]:
         *mesh.changes(facts, inject.plan.ports),
     ]
     status = _status(facts, inject, container, changes)
-    if not _fit(facts, _written(changes) | {keys.STATUS: str(status)}):
+    text = str(status)
+    if not _fit(facts, {**_written(changes), keys.STATUS: text}):
         changes = [change for change in changes if not _is_annotation(change)]
         status = _status(facts, inject, container, changes)
+        text = str(status)
     gone = {name: before for name, before in facts.changed.items() if name not in status.changed}
     return (
         *undo(facts.spec, gone),
         *(change.edit for change in changes if change.edit),
         *_container_edits(facts, inject, container, status),
         *undo_annotations(facts.pod.annotations, gone),
-        *_status_edits(facts, status),
+        *_status_edits(facts, text),
     )
 
 
@@ -62,7 +65,7 @@ def removal(facts: Facts, skip: Skip, recorded: bool) -> tuple[Edit, ...]:
     return (
         *(_taken_out(facts) if facts.ours else ()),
         *undo_annotations(facts.pod.annotations, facts.changed),
-        *_status_edits(facts, status),
+        *_status_edits(facts, str(status)),
     )
 
 
@@ -125,8 +128,8 @@ def _removed(facts: Facts) -> Iterator[Edit]:
             yield Edit(CODE, path, action=Action.REMOVE, says="the old sidecar would be removed")
 
 
-def _status_edits(facts: Facts, status: Status) -> Iterator[Edit]:
-    present, text = facts.pod.annotations.get(keys.STATUS), str(status)
+def _status_edits(facts: Facts, text: str) -> Iterator[Edit]:
+    present = facts.pod.annotations.get(keys.STATUS)
     path = ("metadata", "annotations", keys.STATUS)
     if not _fit(facts, {keys.STATUS: text}):
         if present is not None:
@@ -147,5 +150,5 @@ def _is_annotation(change: Change) -> bool:
 
 def _fit(facts: Facts, annotations: Mapping[str, str]) -> bool:
     """Whether the pod takes these annotations, too: no pod is refused for the sake of ours."""
-    entries = {**facts.pod.annotations, **annotations}
-    return sum(len(f"{key}{value}".encode()) for key, value in entries.items()) <= _ALL_ANNOTATIONS_BYTES
+    text = "".join(chain.from_iterable({**facts.pod.annotations, **annotations}.items()))
+    return len(text) <= _ALL_ANNOTATIONS_BYTES and len(text.encode()) <= _ALL_ANNOTATIONS_BYTES

@@ -55,6 +55,9 @@ MESHES = (
 )
 
 
+_INITS = frozenset(mesh.init for mesh in MESHES)
+
+
 def changes(facts: Facts, ports: Collection[int]) -> Iterator[Change]:
     """The sidecar's ports among those that a mesh leaves alone, behind what the user wrote there."""
     annotations = facts.pod.annotations
@@ -82,6 +85,8 @@ def seen(facts: Facts, ports: Collection[int]) -> str:
 
 def intercepted(facts: Facts, ports: Collection[int]) -> list[int]:
     """Those ports that the arguments which a mesh has rendered by now redirect to its proxy."""
+    if not any(starter.name in _INITS for starter in facts.pod.starters):
+        return []
     caught = set()
     for container in facts.spec.maps(INIT_CONTAINERS):
         for mesh in MESHES:
