@@ -132,6 +132,15 @@ class Rbac(_Group):
     )
 
 
+class Healthcheck(_Group):
+    interval: int | None = Field(
+        default=None,
+        ge=5,
+        le=300,
+        description="Seconds between checks where a Service names no times; the controller's own without it.",
+    )
+
+
 class Injection(_Group):
     trigger: Trigger = Field(
         default=Trigger.DECLARED_OR_SERVICE, description="What makes a pod get a sidecar."
@@ -180,6 +189,7 @@ class Settings(_Group):
     )
     auto_mode: AutoMode = AutoMode()
     cross_zone: bool = Field(default=True, description="Switch cross-zone balancing on by default.")
+    healthcheck: Healthcheck = Healthcheck()
     rule_severity: dict[RuleCode, RuleSeverity] = Field(default={}, description="Severity by rule code.")
     lbc: Lbc = Lbc()
     injection: Injection = Injection()
@@ -207,6 +217,7 @@ class Settings(_Group):
             feature_gates=self.lbc.feature_gates,
             auto_mode_tcp_udp=self.auto_mode.tcp_udp == "allow",
             cross_zone=self.cross_zone,
+            check_interval=self.healthcheck.interval,
             ipv6=self.ip_family == "IPv6",
             trigger=self.injection.trigger,
             sees_pods=self.rbac.list_pods,

@@ -58,6 +58,7 @@ def test_the_file_reaches_the_policy(tmp_path: Path) -> None:
     text = """
 owner: auto-mode
 crossZone: false
+healthcheck: {interval: 5}
 autoMode: {tcpUdp: allow}
 ruleSeverity: {UDPLB202: warn}
 lbc: {loadBalancerClass: example.com/nlb, defaultTargetType: ip, featureGates: {NLBSecurityGroup: false}}
@@ -71,6 +72,7 @@ sidecar:
   resources: {requests: {cpu: 1, memory: null}, limits: {cpu: 2}}
 """
     cluster = from_file(tmp_path, text).cluster()
+    assert cluster.check_interval == 5
     assert (cluster.owner, cluster.cross_zone, cluster.auto_mode_tcp_udp, cluster.ipv6) == (
         Owner.AUTO_MODE,
         False,

@@ -55,6 +55,8 @@ class Cluster:
     feature_gates: Mapping[str, bool] = field(default_factory=dict)
     auto_mode_tcp_udp: bool = False
     cross_zone: bool = True
+    check_interval: int | None = None
+    """Seconds between health checks where a Service says nothing; None leaves it to the controller."""
     ipv6: bool = False
     trigger: Trigger = Trigger.DECLARED_OR_SERVICE
     sees_pods: bool = False

@@ -35,7 +35,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{/* The settings file: values that the program reads under the same names. */}}
 {{- define "udplb.settings" -}}
 {{- $settings := dict -}}
-{{- range list "port" "opsPort" "drainSeconds" "logLevel" "owner" "autoMode" "crossZone" "ruleSeverity" "ipFamily" "lbc" "injection" "rbac" "sidecar" -}}
+{{- range list "port" "opsPort" "drainSeconds" "logLevel" "owner" "autoMode" "crossZone" "healthcheck" "ruleSeverity" "ipFamily" "lbc" "injection" "rbac" "sidecar" -}}
 {{- $_ := set $settings . (get $.Values .) -}}
 {{- end -}}
 {{- $sidecar := merge (dict "image" (include "udplb.sidecarImage" .)) .Values.sidecar -}}

@@ -56,6 +56,18 @@ TABLE: list[tuple[str, dict[str, Any], Cluster, dict[str, Any]]] = [
         LBC,
         ALL | {"healthcheck-timeout": "5"},
     ),
+    (
+        "the cluster's interval where no time is named",
+        service(),
+        replace(LBC, check_interval=5),
+        ALL | {"healthcheck-interval": "5", "healthcheck-timeout": "5"},
+    ),
+    (
+        "a named time keeps the cluster's interval out",
+        service({"healthcheck-timeout": "6"}),
+        replace(LBC, check_interval=5),
+        ALL,
+    ),
     ("an interval of 10 needs none", service({"healthcheck-interval": "10"}), LBC, ALL),
     (
         "a timeout stays",

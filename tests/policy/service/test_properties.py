@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import copy
+from dataclasses import replace
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.policy.service.services import LBC, OPTED_IN
+from tests.policy.service.services import AUTO_MODE, LBC, OPTED_IN, UNKNOWN
 from webhook.patch import apply, operations
 from webhook.policy import keys
+from webhook.policy.cluster import Cluster
 from webhook.policy.finding import Decision, Severity
 from webhook.policy.raw import MalformedObject
 from webhook.policy.service import decision
@@ -103,27 +104,107 @@ JUNK = st.recursive(
 )
 
 
-@given(SERVICES)
-def test_what_is_set_is_set_once_and_satisfies_the_final_judgement(raw: dict[str, Any]) -> None:
-    made = decision.mutate(raw, None, OPTED_IN, (), LBC)
+LEGAL = {
+    "scheme": ["internal", "internet-facing"],
+    "type": ["external", "nlb-ip", "nlb"],
+    "nlb-target-type": ["ip", "instance"],
+    "healthcheck-protocol": ["tcp", "http", "HTTP"],
+    "healthcheck-port": ["traffic-port", "8080", "web"],
+    "healthcheck-path": ["/", "/health"],
+    "healthcheck-interval": ["5", "6", "10", "300"],
+    "healthcheck-timeout": ["2", "5"],
+    "healthcheck-healthy-threshold": ["2", "10"],
+    "attributes": [
+        "load_balancing.cross_zone.enabled=true",
+        "load_balancing.cross_zone.enabled=false",
+        "deletion_protection.enabled=false",
+        "access_logs.s3.enabled=true , access_logs.s3.prefix=a\\,b",
+        "",
+    ],
+    "cross-zone-load-balancing-enabled": ["true", "false"],
+    "target-group-attributes": ["deregistration_delay.timeout_seconds=30", "stickiness.type=source_ip"],
+    "ip-address-type": ["ipv4", "dualstack"],
+    "enable-tcp-udp-listener": ["true", "false", "1"],
+    "enable-prefix-for-ipv6-source-nat": ["on"],
+    "disable-nlb-sg": ["true"],
+    "ssl-cert": ["arn"],
+    "subnets": ["a,b,c"],
+}
+"""Values that each make sense by themselves; whether they do together is the question."""
+WEB = {"name": "web", "port": 80, "protocol": "TCP", "targetPort": 8080}
+GAME = {"name": "game", "port": 7777, "protocol": "UDP", "targetPort": 7777}
+DNS = [{"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "dns-tcp", "port": 53, "protocol": "TCP"}]
+SENSIBLE = st.builds(
+    lambda written, plain, ports, spec: {
+        "metadata": {
+            "name": "game",
+            "annotations": {keys.aws(name): value for name, value in written.items()} | plain,
+            "unknown": {"kept": [1]},
+        },
+        "spec": {"type": "LoadBalancer", "selector": {"app": "game"}, "ports": ports, "unknown": 7} | spec,
+    },
+    st.fixed_dictionaries({}, optional={name: st.sampled_from(values) for name, values in LEGAL.items()}),
+    st.dictionaries(OTHER_KEYS, st.sampled_from(["", "externalTrafficPolicy", "UDPLB203"]), max_size=2),
+    st.sampled_from([[GAME], [GAME, WEB], [WEB, GAME], DNS, [*DNS, GAME, WEB]]),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "externalTrafficPolicy": st.sampled_from(["Local", "Cluster"]),
+            "ipFamilies": st.sampled_from([["IPv4"], ["IPv6"]]),
+            "loadBalancerClass": st.sampled_from(["service.k8s.aws/nlb", "eks.amazonaws.com/nlb"]),
+        },
+    ),
+)
+CLUSTERS = st.sampled_from(
+    [
+        LBC,
+        AUTO_MODE,
+        UNKNOWN,
+        replace(LBC, ipv6=True, default_scheme="internet-facing", default_target_type="ip"),
+        replace(LBC, cross_zone=False, check_interval=5),
+        replace(AUTO_MODE, auto_mode_tcp_udp=True),
+    ]
+)
+MANY = settings(max_examples=max(2_000, settings().max_examples * 10))
+"""2,000 Services in the short run, 100,000 in the long one."""
+
+
+@MANY
+@given(SERVICES | SENSIBLE, CLUSTERS)
+def test_what_is_set_is_set_once_keeps_the_rest_and_satisfies_the_final_judgement(
+    raw: dict[str, Any], cluster: Cluster
+) -> None:
+    made = decision.mutate(raw, None, OPTED_IN, (), cluster)
+    assert made.broken == ()
     if made.rejected:
         assert made.edits == ()
         return
     after = apply(raw, operations(raw, made.edits))
-    assert decision.mutate(after, None, OPTED_IN, (), LBC).edits == ()
-    assert not decision.validate(after, None, OPTED_IN, (), LBC).rejected
+    assert decision.mutate(after, None, OPTED_IN, (), cluster).edits == ()
+    assert not decision.validate(after, None, OPTED_IN, (), cluster).rejected
+    assert without(after, made) == without(raw, made)
 
 
-@given(SERVICES)
-def test_the_rest_of_the_object_stays_to_the_letter(raw: dict[str, Any]) -> None:
-    made = decision.mutate(raw, None, OPTED_IN, (), LBC)
-    after = apply(copy.deepcopy(raw), operations(raw, made.edits))
+def without(raw: dict[str, Any], made: Decision) -> dict[str, Any]:
+    """The object but for what was edited."""
     ours = {edit.path[-1] for edit in made.edits}
-    for part in ("metadata", "spec"):
-        before = {key: value for key, value in raw[part].items() if key not in ours and key != "annotations"}
-        assert {key: after[part][key] for key in before} == before
-    for key, value in (raw["metadata"].get("annotations") or {}).items():
-        assert key in ours or after["metadata"]["annotations"][key] == value
+    metadata = raw["metadata"]
+    written = {key: value for key, value in (metadata.get("annotations") or {}).items() if key not in ours}
+    spec = {key: value for key, value in raw["spec"].items() if key not in ours}
+    return raw | {"metadata": metadata | {"annotations": written}, "spec": spec}
+
+
+def test_the_generated_services_are_of_both_kinds() -> None:
+    """Else the property above would prove little."""
+    verdicts = []
+
+    @settings(max_examples=200, database=None)
+    @given(SENSIBLE)
+    def judge(raw: dict[str, Any]) -> None:
+        verdicts.append(decision.mutate(raw, None, OPTED_IN, (), LBC).rejected)
+
+    judge()
+    assert 0.2 < sum(verdicts) / len(verdicts) < 0.8
 
 
 @given(SERVICES, SERVICES)

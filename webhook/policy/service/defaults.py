@@ -95,6 +95,9 @@ def _for_ip_targets(service: Service, namespace: Namespace, cluster: Cluster) ->
     if service.aws("healthcheck-port") is None or _names_the_only_port(service):
         yield _annotate(CHECK, "healthcheck-port", TRAFFIC_PORT)
     interval = gosyntax.parse_int32(service.aws("healthcheck-interval") or "")
+    if cluster.check_interval is not None and _says_no_times(service):
+        interval = cluster.check_interval
+        yield _annotate(CHECK, "healthcheck-interval", str(interval))
     if interval in SHORT_INTERVALS and service.aws("healthcheck-timeout") is None:
         yield _annotate(CHECK, "healthcheck-timeout", str(interval))
     if cluster.cross_zone:
@@ -105,6 +108,10 @@ def _for_ip_targets(service: Service, namespace: Namespace, cluster: Cluster) ->
     if service.external_traffic_policy != "Local":
         path = ("spec", "externalTrafficPolicy")
         yield Edit(TRAFFIC_POLICY, path, "Local", says="would be set to Local")
+
+
+def _says_no_times(service: Service) -> bool:
+    return service.aws("healthcheck-interval") is None and service.aws("healthcheck-timeout") is None
 
 
 def _names_the_only_port(service: Service) -> bool:
