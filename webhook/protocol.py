@@ -1,7 +1,7 @@
-"""HTTP as uvicorn speaks it, with a bound on what comes before the body.
+"""HTTP as uvicorn speaks it, with a bound on what comes around the body.
 
-httptools keeps the head of a request in memory however long it is; a client that never ends one would take
-the whole pod with it.
+httptools and uvicorn keep the head of a request, and the trailers behind a chunked body, in memory however long
+they are; a client that never ends them would take the whole pod with it.
 """
 
 from __future__ import annotations
@@ -16,21 +16,19 @@ HEAD_BYTES = 64 * 1024
 class BoundedHead(HttpToolsProtocol):
     """Refuses a head that is too long, and whatever is no HTTP, in one line of JSON."""
 
-    _head: int | None = None
-    """Bytes of the head that is being read; None between two heads."""
+    _head: int = 0
+    """Bytes of this request that are not its body: the head, trailers, the sizes of chunks."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._head = 0
 
-    def on_headers_complete(self) -> None:
-        super().on_headers_complete()
-        self._head = None
+    def on_body(self, body: bytes) -> None:
+        super().on_body(body)
+        self._head -= len(body)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._head is None:
-            return
         self._head += len(data)
         if self._head > HEAD_BYTES and not self.transport.is_closing():
             self._refuse(

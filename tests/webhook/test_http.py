@@ -121,8 +121,10 @@ def sent(running: Running, head: bytes) -> tuple[int, dict[str, Any]]:
         b"POST /mutate/pods HTTP/1.1\r\nx: ",
         b"POST /",
         b"POST /mutate/pods HTTP/1.1\r\n" + b"a: b\r\n" * 8_000,
+        b"POST /mutate/pods HTTP/1.1\r\ncontent-type: application/json\r\n"
+        b"transfer-encoding: chunked\r\n\r\n0\r\n" + b"a: b\r\n" * 8_000,
     ],
-    ids=["a header", "a path", "many headers"],
+    ids=["a header", "a path", "many headers", "trailers"],
 )
 def test_a_head_without_end_is_refused(running: Running, head: bytes) -> None:
     status, answer = sent(running, head + b"x" * (64 * 1024))
