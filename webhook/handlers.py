@@ -155,12 +155,14 @@ class PodMutator:
         raw = request.object
         labels = Raw(raw).map("metadata").strings("labels")
         demands = self._demands.demands(namespace.name, labels)
+        decision = pods.mutate(raw, namespace, demands, cluster)
+        if not pods.needs_lookup(decision, namespace):
+            return decision
         failure = ""
-        if pods.needs_lookup(raw, namespace, demands, cluster):
-            try:
-                demands = await self._live.live_demands(namespace.name, labels)
-            except LookupFailed as failed:
-                failure = failed.reason
+        try:
+            demands = await self._live.live_demands(namespace.name, labels)
+        except LookupFailed as failed:
+            failure = failed.reason
         return pods.mutate(raw, namespace, demands, cluster, failure)
 
 

@@ -65,7 +65,7 @@ def judged(one: KubernetesObject, around: Surroundings) -> Judged:
         MalformedObject: a field has another type than the API has.
     """
     template = templates.template_of(one.kind, one.raw) if templates.path_of(one.kind) else Raw(one.raw)
-    pod = parse_pod(template.fields, around.namespace.name)
+    pod = parse_pod(template.fields)
     matching = templates.selecting(one.kind, one.name, pod.labels, around.demands())
     facts = gather(template, pod, matching, around.namespace, around.cluster)
     return Judged(one, facts, decide(facts))

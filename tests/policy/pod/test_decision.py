@@ -764,8 +764,10 @@ def test_an_ordinary_sidecar_that_was_told_not_to_restart_is_repaired() -> None:
         ),
         pytest.param(pod(annotations={"udplb/ports": "x"}), [], GAMES, CLUSTER, False, id="udplb/ports"),
         pytest.param(pod(labels=OFF), [], GAMES, CLUSTER, False, id="switched off"),
-        pytest.param(pod(hostNetwork=True), [], GAMES, CLUSTER, False, id="host network"),
-        pytest.param(pod(os={"name": "windows"}), [], GAMES, CLUSTER, False, id="Windows"),
+        pytest.param(pod(annotations={"udplb/probe": "x"}), [], GAMES, CLUSTER, False, id="a malformed key"),
+        pytest.param(
+            pod(hostNetwork=True), [], GAMES, CLUSTER, True, id="host network, for the warning's sake"
+        ),
         pytest.param(
             pod(annotations={"kubernetes.io/config.mirror": "x"}), [], GAMES, CLUSTER, False, id="mirror"
         ),
@@ -780,4 +782,4 @@ def test_a_live_list_is_worth_it_only_where_nothing_else_decides(
     cluster: Cluster,
     expected: bool,
 ) -> None:
-    assert needs_lookup(raw, namespace, demands, cluster) is expected
+    assert needs_lookup(mutate(raw, namespace, demands, cluster), namespace) is expected

@@ -18,7 +18,6 @@ POD = parse_pod(
             ]
         },
     },
-    "games",
 )
 UDP = {"protocol": "UDP", "port": 7777}
 TCP = {"protocol": "TCP", "port": 7777}

@@ -17,7 +17,7 @@ from tests.policy.pod.pods import CLUSTER as PLAIN
 from tests.policy.pod.pods import CONTROLLED, GAMES, STATUS, apply, sidecars, status
 from webhook.patch import apply as applied_as_any_client_does
 from webhook.patch import operations
-from webhook.policy.pod.decision import mutate, needs_lookup, preview, uninject, validate
+from webhook.policy.pod.decision import mutate, preview, uninject, validate
 from webhook.policy.pod.rules import SkipReason
 from webhook.policy.raw import MalformedObject
 from webhook.policy.service.demand import Demand
@@ -360,7 +360,6 @@ def test_a_mangled_pod_raises_nothing_but_malformed_object(
     workload = {"kind": "Deployment", "metadata": mangled, "spec": {"template": mangled}}
     for answer in (
         lambda: json.dumps([edit.value for edit in mutate(mangled, GAMES, demands, CLUSTER).edits]),
-        lambda: needs_lookup(mangled, GAMES, demands, CLUSTER),
         lambda: validate(mangled, GAMES, demands, CLUSTER),
         lambda: preview("Deployment", workload, {"spec": mangled}, GAMES, demands, CLUSTER, True),
     ):

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from webhook.policy import keys
 from webhook.policy.cluster import Cluster, Namespace
 from webhook.policy.finding import Decision, Edit, Finding, Waivers
 from webhook.policy.pod import advice, rules, templates
@@ -14,7 +13,6 @@ from webhook.policy.pod.annotations import misplaced
 from webhook.policy.pod.injection import Facts, Inject, Skip, decide, gather, opted_in
 from webhook.policy.pod.insertion import insertion, removal, uninjection
 from webhook.policy.pod.objects import is_owned, parse_pod
-from webhook.policy.pod.ports import declared_ports
 from webhook.policy.pod.resources import Resources
 from webhook.policy.pod.rules import SKIPS, SkipReason
 from webhook.policy.raw import Raw
@@ -26,22 +24,12 @@ _TOLD_ON_DRY_RUN = frozenset(
 """Skips that are right, but worth a word to somebody who asks what the pods will get."""
 
 
-def needs_lookup(
-    raw: Mapping[str, Any], namespace: Namespace, demands: Sequence[Demand], cluster: Cluster
-) -> bool:
+def needs_lookup(decision: Decision, namespace: Namespace) -> bool:
     """Whether one live list of the namespace's Services is worth its price: nothing else decides.
 
-    Raises:
-        MalformedObject: a field has another type than the API has.
+    Only a namespace that is known to have opted in is asked about.
     """
-    if namespace.labels is None or not opted_in(namespace):
-        return False
-    labels = Raw(raw).map("metadata").strings("labels")
-    if any(demand.udp and demand.selects(labels) for demand in demands):
-        return False
-    pod = parse_pod(raw, namespace.name)
-    left_alone = pod.mirror or pod.host_network or pod.windows or pod.labels.get(keys.INJECT) == "false"
-    return not (left_alone or keys.PORTS in pod.annotations or declared_ports(pod, cluster.trigger))
+    return decision.reason == SkipReason.NO_MATCHING_SERVICE and namespace.labels is not None
 
 
 def mutate(
@@ -56,7 +44,7 @@ def mutate(
     Raises:
         MalformedObject: a field has another type than the API has.
     """
-    pod = parse_pod(raw, namespace.name)
+    pod = parse_pod(raw)
     matching = [demand for demand in demands if demand.selects(pod.labels)]
     facts = gather(Raw(raw), pod, matching, namespace, cluster, lookup_failure)
     verdict = decide(facts)
@@ -88,7 +76,7 @@ def validate(
     Raises:
         MalformedObject: a field has another type than the API has.
     """
-    pod = parse_pod(raw, namespace.name)
+    pod = parse_pod(raw)
     facts = gather(Raw(raw), pod, (), namespace, cluster)
     if not opted_in(namespace) or pod.mirror or facts.wishes.inject is False:
         return Decision()
@@ -118,7 +106,7 @@ def preview(
     if not templates.path_of(kind) or (kind == "Job" and owned):
         return Decision()
     template = templates.template_of(kind, raw)
-    pod = parse_pod(template.fields, namespace.name)
+    pod = parse_pod(template.fields)
     written = old is None or templates.keys_changed(kind, raw, old)
     pod = replace(pod, owned=owned or not written)
     matching = templates.selecting(kind, metadata.text("name"), pod.labels, demands)

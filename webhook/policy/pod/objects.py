@@ -61,7 +61,6 @@ class Pod:
     they stand. `port_start` is the pod's own `net.ipv4.ip_unprivileged_port_start`, None without one.
     """
 
-    namespace: str
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     owned: bool = False
@@ -107,8 +106,8 @@ class Pod:
         return None
 
 
-def parse_pod(raw: Mapping[str, Any], namespace: str = "") -> Pod:
-    """The view of a raw pod; `namespace` stands in where the object omits its own.
+def parse_pod(raw: Mapping[str, Any]) -> Pod:
+    """The view of a raw pod.
 
     Raises:
         MalformedObject: a field has another type than the API has.
@@ -118,7 +117,6 @@ def parse_pod(raw: Mapping[str, Any], namespace: str = "") -> Pod:
     labels = metadata.strings("labels")
     applications, starters, sidecars = _parse_containers(spec)
     return Pod(
-        namespace=metadata.text("namespace") or namespace,
         labels=labels,
         annotations=metadata.strings("annotations"),
         owned=is_owned(metadata),

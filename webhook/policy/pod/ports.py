@@ -62,7 +62,7 @@ def plan(pod: Pod, wishes: Wishes, demands: Sequence[Demand], trigger: Trigger) 
     balancers = sorted((demand for demand in demands if demand.udp), key=lambda demand: demand.service)
     if balancers:
         asked = _asked_by(pod, balancers)
-    elif declared := declared_ports(pod, trigger):
+    elif trigger is Trigger.DECLARED_OR_SERVICE and (declared := pod.declared("UDP")):
         asked = _Asked(dict.fromkeys(declared, DECLARED))
     else:
         return _NO_SERVICE
@@ -74,11 +74,6 @@ def plan(pod: Pod, wishes: Wishes, demands: Sequence[Demand], trigger: Trigger) 
     skipped |= dict.fromkeys(served[MAX_PORTS:], SkipReason.NO_ROOM)
     reason = None if ports else _why_none(balancers, skipped)
     return Plan(ports, skipped, tuple(asked.unresolved), reason)
-
-
-def declared_ports(pod: Pod, trigger: Trigger) -> set[int]:
-    """The UDP ports that the pod declares itself, where they count."""
-    return pod.declared("UDP") if trigger is Trigger.DECLARED_OR_SERVICE else set()
 
 
 def _asked_by(pod: Pod, balancers: Iterable[Demand]) -> _Asked:
