@@ -29,6 +29,8 @@ SECURE = {
 }
 FULL = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "1", "memory": "1Gi"}}
 SMALL = {"limits": {"cpu": "200m", "memory": "64Mi"}}
+STORAGE_RATIO = {"ephemeral-storage": "2"}
+STORED = {"requests": {"ephemeral-storage": "1Gi"}, "limits": {"ephemeral-storage": "2Gi"}}
 NUMBERS = itertools.count(1)
 
 
@@ -192,6 +194,24 @@ ROWS = (
         [LimitRange("Container", max_ratio={"cpu": "4", "memory": "3"})],
     ),
     Row(
+        "a container's ratio of a resource that the sidecar says nothing of, with a default",
+        pod(containers=[app("5555/UDP")]),
+        "Burstable",
+        [LimitRange("Container", max_ratio=STORAGE_RATIO, default={"ephemeral-storage": "1Gi"})],
+    ),
+    Row(
+        "the same with a max",
+        pod(containers=[app("5555/UDP")]),
+        "Burstable",
+        [LimitRange("Container", max_ratio=STORAGE_RATIO, max={"ephemeral-storage": "1Gi"})],
+    ),
+    Row(
+        "a pod's ratio of a resource that the sidecar says nothing of",
+        pod(containers=[app("5555/UDP", resources=STORED)]),
+        "Burstable",
+        [LimitRange("Pod", max_ratio=STORAGE_RATIO)],
+    ),
+    Row(
         "a pod's max that leaves less than the limit",
         pod(containers=[app("5555/UDP", resources=SMALL)]),
         "Guaranteed",
@@ -216,7 +236,12 @@ ROWS = (
 
 
 def limit_range(bound: LimitRange) -> dict[str, Any]:
-    bounds = {"min": bound.min, "max": bound.max, "maxLimitRequestRatio": bound.max_ratio}
+    bounds = {
+        "min": bound.min,
+        "max": bound.max,
+        "maxLimitRequestRatio": bound.max_ratio,
+        "default": bound.default,
+    }
     item = {"type": bound.kind, **{name: dict(value) for name, value in bounds.items() if value}}
     return {"metadata": {"generateName": "bound-"}, "spec": {"limits": [item]}}
 
@@ -236,6 +261,22 @@ def test_the_api_server_takes_what_we_make_of(control_plane: ControlPlane, row: 
     answer = dry_run(control_plane, name, apply(seen, decision.edits))
     assert (answer.get("message"), answer["status"].get("qosClass")) == (None, row.qos)
     assert mutate(answer, namespace, (), CLUSTER).edits == ()
+
+
+def test_a_pod_that_a_limit_range_would_refuse_with_the_sidecar_is_taken_without(
+    control_plane: ControlPlane,
+) -> None:
+    name = control_plane.namespace(f"injected-{next(NUMBERS)}")
+    bound = LimitRange("Container", max_ratio=STORAGE_RATIO)
+    path = f"/api/v1/namespaces/{name}/limitranges"
+    assert control_plane.request("POST", path, limit_range(bound)).status == 201
+    seen = as_admission_shows_it(control_plane, name, pod(containers=[app("5555/UDP", resources=STORED)]))
+    free, bounded = (Namespace(name, {"udplb/inject": "enabled"}, ranges) for ranges in ((), (bound,)))
+    refused = dry_run(control_plane, name, apply(seen, mutate(seen, free, (), CLUSTER).edits))
+    assert "ephemeral-storage max limit to request ratio per Container is 2" in refused["message"]
+    decision = mutate(seen, bounded, (), CLUSTER)
+    assert decision.reason == "no_room"
+    assert "message" not in dry_run(control_plane, name, apply(seen, decision.edits))
 
 
 @pytest.mark.parametrize(

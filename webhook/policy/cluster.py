@@ -73,13 +73,15 @@ class Cluster:
 class LimitRange:
     """One item of a namespace's LimitRanges: bounds per resource name, as Kubernetes quantities.
 
-    `kind` is `Container` or `Pod`; others do not concern us.
+    `kind` is `Container` or `Pod`; others do not concern us. `default` are the limits (and requests) that the
+    API server gives a container without its own.
     """
 
     kind: str
     min: Mapping[str, str] = field(default_factory=dict)
     max: Mapping[str, str] = field(default_factory=dict)
     max_ratio: Mapping[str, str] = field(default_factory=dict)
+    default: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse_limit_range(raw: Mapping[str, Any]) -> tuple[LimitRange, ...]:
@@ -94,6 +96,7 @@ def parse_limit_range(raw: Mapping[str, Any]) -> tuple[LimitRange, ...]:
             min=limit.strings("min"),
             max=limit.strings("max"),
             max_ratio=limit.strings("maxLimitRequestRatio"),
+            default=limit.strings("default"),
         )
         for limit in Raw(raw).map("spec").maps("limits")
         if limit.text("type") in ("Container", "Pod")

@@ -50,9 +50,14 @@ def test_what_else_stands_in_the_lifecycle_is_kept() -> None:
     assert after["spec"]["containers"][0]["lifecycle"] == start | SLEEP
 
 
-@pytest.mark.parametrize(("given", "raised"), [(0, 300), (5, 305), (30, 330), (600, 900)])
+@pytest.mark.parametrize(
+    ("given", "raised"),
+    [(-1, 301), (0, 300), (5, 305), (30, 330), (600, 900), (2**31 - 1, 2**31), (2**63 - 1, 2**63 - 1)],
+)
 def test_the_application_keeps_its_own_time_after_the_sleep(given: int, raised: int) -> None:
-    assert drained(terminationGracePeriodSeconds=given)["spec"]["terminationGracePeriodSeconds"] == raised
+    after = drained(terminationGracePeriodSeconds=given)
+    assert after["spec"]["terminationGracePeriodSeconds"] == raised
+    assert admitted(after) == after
 
 
 def test_neither_the_sidecar_nor_an_init_container_sleeps() -> None:

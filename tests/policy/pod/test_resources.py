@@ -99,6 +99,27 @@ FULL = app(limits={"cpu": "1", "memory": "64Mi"})
             Resources({"cpu": "80m", "memory": "4Mi"}, {"cpu": "80m", "memory": "16Mi"}),
             id="two that leave one value",
         ),
+        pytest.param(
+            [LimitRange("Container", max_ratio={"ephemeral-storage": "2"})],
+            None,
+            id="ratio of another resource",
+        ),
+        pytest.param(
+            [LimitRange("Pod", max_ratio={"ephemeral-storage": "2"})], DEFAULT, id="in the whole pod"
+        ),
+        pytest.param(
+            [
+                LimitRange("Container", max_ratio={"ephemeral-storage": "2"}),
+                LimitRange("Container", default={"ephemeral-storage": "1Gi"}),
+            ],
+            DEFAULT,
+            id="of which there is a default",
+        ),
+        pytest.param(
+            [LimitRange("Container", max={"ephemeral-storage": "1Gi"}, max_ratio={"ephemeral-storage": "2"})],
+            DEFAULT,
+            id="of which the max is the default",
+        ),
     ],
 )
 def test_the_sidecar_moves_inside_a_container_s_bounds(

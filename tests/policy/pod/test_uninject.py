@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +25,7 @@ PODS = {
     "a pod level": pod(
         "5555/UDP", resources={"requests": {"cpu": 1, "memory": "0.5Gi"}, "limits": {"cpu": "1000m"}}
     ),
+    "a pod level in numbers": pod("5555/UDP", resources={"limits": {"cpu": 0.5}}),
     "a drain": pod("5555/UDP", annotations={"udplb/drain": "300s"}),
     "a drain with a grace period": pod(
         annotations={"udplb/drain": "300s", "udplb/ports": "53"},
@@ -87,6 +89,33 @@ def test_a_forged_memory_changes_nothing_that_we_never_do(changed: str) -> None:
     raw: dict[str, Any] = pod("5555/UDP", annotations={STATUS: forged, "example.com/a": "b"})
     after = apply(raw, uninject(raw, CLUSTER))
     assert after == pod("5555/UDP", annotations={"example.com/a": "b"})
+
+
+@pytest.mark.parametrize(
+    ("name", "before"),
+    [
+        ("spec.terminationGracePeriodSeconds", "soon"),
+        ("spec.terminationGracePeriodSeconds", -5),
+        ("spec.terminationGracePeriodSeconds", 2**63),
+        ("spec.resources.limits.cpu", "much"),
+        ("spec.resources.limits.cpu", None),
+        ("metadata.annotations[kubectl.kubernetes.io/default-container]", 7),
+        ("spec.imagePullSecrets[theirs]", "x"),
+    ],
+)
+def test_a_forged_memory_puts_nothing_back_that_the_api_server_would_refuse(
+    name: str, before: str | int | None
+) -> None:
+    forged = {"schema": 1, "version": "0.1.0", "injected": True, "hash": "x", "ports": {"1": "x"}}
+    kept = {"kubectl.kubernetes.io/default-container": "app"}
+    spec: dict[str, Any] = {
+        "terminationGracePeriodSeconds": 9,
+        "resources": {"limits": {"cpu": "1"}},
+        "imagePullSecrets": [{"name": "theirs"}],
+    }
+    text = json.dumps(forged | {"changed": {name: before}})
+    raw = pod("5555/UDP", annotations={STATUS: text, **kept}, **spec)
+    assert apply(raw, uninject(raw, CLUSTER)) == pod("5555/UDP", annotations=kept, **spec)
 
 
 def test_a_newer_versions_sidecar_is_taken_out_by_its_name() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from webhook.policy.finding import Action, Edit
 from webhook.policy.pod.objects import CONTAINERS, PORT_START
+from webhook.policy.pod.resources import parse_quantity
 from webhook.policy.pod.status import Before
 from webhook.policy.raw import Raw
 
@@ -28,6 +29,9 @@ SYSCTL = f"spec.securityContext.sysctls[{PORT_START}]"
 _PULL_SECRET = re.compile(r"spec\.imagePullSecrets\[(.+)\]")
 _SHARE = re.compile(r"spec\.resources\.(requests|limits)\.(.+)")
 _PRE_STOP = re.compile(r"spec\.containers\[(.+)\]\.lifecycle\.preStop")
+
+LONGEST_GRACE = 2**31
+"""Seconds beyond which no grace period is raised: past 64 bits the API server would refuse the pod."""
 
 _BACK = "what udplb had changed would be put back"
 
@@ -67,6 +71,15 @@ def is_sleep(hook: Any) -> bool:
     return False
 
 
+def is_believable(name: str, before: Before) -> bool:
+    """Whether a status of ours may say that this stood there: anything else put back would have the pod refused."""
+    if name == GRACE:
+        return before is None or (isinstance(before, int) and 0 <= before < LONGEST_GRACE)
+    if _SHARE.fullmatch(name):
+        return parse_quantity(str(before)) is not None
+    return before is None or (isinstance(before, str) and name in map(annotation, _ANNOTATIONS))
+
+
 def undo(spec: Raw, changed: Mapping[str, Before]) -> Iterator[Edit]:
     """What takes these changes of a pod's spec back, where they still stand."""
     if not changed:
@@ -78,7 +91,7 @@ def undo(spec: Raw, changed: Mapping[str, Before]) -> Iterator[Edit]:
         yield from _without(spec.map("securityContext"), ("spec", "securityContext"), "sysctls", {PORT_START})
     for name, before in changed.items():
         match = _SHARE.fullmatch(name)
-        if match and before is not None and match[2] in spec.map("resources").map(match[1]).fields:
+        if match and match[2] in spec.map("resources").map(match[1]).fields:
             yield _put(("spec", "resources", match[1], match[2]), before)
     if GRACE in changed and spec.get("terminationGracePeriodSeconds") is not None:
         yield _put(("spec", "terminationGracePeriodSeconds"), changed[GRACE])

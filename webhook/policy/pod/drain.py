@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from webhook.policy.finding import Edit
-from webhook.policy.pod.change import CODE, GRACE, Change, is_sleep, pre_stop
+from webhook.policy.pod.change import CODE, GRACE, LONGEST_GRACE, Change, is_sleep, pre_stop
 from webhook.policy.pod.injection import Facts
 from webhook.policy.pod.objects import CONTAINERS, SIDECAR_NAME
 from webhook.policy.raw import Raw
@@ -18,8 +18,6 @@ DEFAULT_GRACE = 30
 """Seconds from deletion to SIGKILL where the pod names none. Source: Kubernetes core/v1, PodSpec."""
 AWS_ACTS_WITHIN = 180
 """Seconds that AWS takes at least to act on a deregistration, as its support says."""
-
-_LONGEST_GRACE = 2**31
 
 
 def changes(facts: Facts) -> Iterator[Change]:
@@ -47,17 +45,16 @@ def _sleeps(facts: Facts, seconds: int) -> Iterator[Change]:
 
 def _grace(facts: Facts, seconds: int) -> Iterator[Change]:
     """The application keeps, after the sleep, the time that it had; another webhook's longer one stands."""
-    own = facts.spec.get("terminationGracePeriodSeconds")
-    present = _present_grace(facts.spec)
+    own = _grace_of(facts.spec)
     before = facts.changed.get(GRACE, own)
-    if before is not None and not (isinstance(before, int) and 0 <= before < _LONGEST_GRACE):
-        before = own
-    wanted = (DEFAULT_GRACE if before is None else int(before)) + seconds
+    wanted = min((int(before) if before is not None else DEFAULT_GRACE) + seconds, LONGEST_GRACE)
     edit = Edit(CODE, ("spec", "terminationGracePeriodSeconds"), wanted, says=f"would be raised to {wanted}")
-    yield Change(GRACE, before, edit if present < wanted else None)
+    yield Change(GRACE, before, edit if (DEFAULT_GRACE if own is None else own) < wanted else None)
 
 
-def _present_grace(spec: Raw) -> int:
-    """Seconds from deletion to SIGKILL."""
+def _grace_of(spec: Raw) -> int | None:
+    """Seconds from deletion to SIGKILL, as the pod says. Kubernetes takes 1 for what is below 0."""
     given = spec.integer("terminationGracePeriodSeconds")
-    return DEFAULT_GRACE if spec.get("terminationGracePeriodSeconds") is None else given
+    if spec.get("terminationGracePeriodSeconds") is None:
+        return None
+    return 1 if given < 0 else given

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from webhook.policy import keys
 from webhook.policy.cluster import Cluster, Namespace
 from webhook.policy.pod.annotations import Wishes, read_wishes
-from webhook.policy.pod.change import SYSCTL
+from webhook.policy.pod.change import SYSCTL, is_believable
 from webhook.policy.pod.objects import CONTAINERS, SIDECAR_NAME, Pod
 from webhook.policy.pod.ports import NOTHING, Plan, plan
 from webhook.policy.pod.resources import Resources, fit
@@ -51,9 +51,10 @@ class Facts:
         """
         if self.status is None or not self.ours:
             return {}
-        changed = self.status.changed
+        told = self.status.changed.items()
+        changed = {name: before for name, before in told if is_believable(name, before)}
         if SYSCTL in changed and self.pod.port_start != str(min(self.status.ports)):
-            return {name: before for name, before in changed.items() if name != SYSCTL}
+            del changed[SYSCTL]
         return changed
 
 

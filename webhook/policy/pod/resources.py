@@ -100,6 +100,8 @@ def fit(spec: Raw, sidecar: Sidecar, ranges: Sequence[LimitRange]) -> Resources 
     guaranteed = is_guaranteed(spec)
     if not ranges:
         return Resources(sidecar.limits if guaranteed else sidecar.requests, sidecar.limits)
+    if _asks_for_more(ranges, sidecar.limits):
+        return None
     ours = _Asked(amounts(sidecar.requests), amounts(sidecar.limits))
     others = _pod_totals(spec)
     bounds = [(bound, others if bound.kind == _POD else _Asked()) for bound in ranges]
@@ -154,6 +156,16 @@ def _requests_equal_limits(resources: Raw) -> bool:
     limits = quantities(resources, "limits")
     requests = limits | quantities(resources, "requests")
     return all(parse_quantity(requests[name]) == parse_quantity(limits[name]) for name in _QOS_RESOURCES)
+
+
+def _asks_for_more(ranges: Sequence[LimitRange], limits: Mapping[str, str]) -> bool:
+    """Whether a ratio is bound of a resource that the container would say nothing of: the API server refuses it.
+
+    Where no default is given, the max is one.
+    """
+    bounds = [bound for bound in ranges if bound.kind == _CONTAINER]
+    said = limits.keys() | {name for bound in bounds for name in (*bound.default, *bound.max)}
+    return not all(bound.max_ratio.keys() <= said for bound in bounds)
 
 
 def _move_inside(bound: LimitRange, beside: _Asked, ours: _Asked) -> None:

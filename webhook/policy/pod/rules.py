@@ -312,10 +312,11 @@ SKIPS = {
         Severity.WARN,
         "a LimitRange of the namespace leaves no room for it",
         "A LimitRange bounds what a container or a whole pod may ask for. With the sidecar the pod would be "
-        "refused; it is admitted without.",
+        "refused; it is admitted without. A ratio of a resource other than cpu and memory, without a default for "
+        "it, refuses every container that says nothing of it.",
         "Kubernetes plugin/pkg/admission/limitranger",
         "spec.containers",
-        "raise the LimitRange's max, or lower what the pod asks for",
+        "raise the LimitRange's max, give a default beside its ratio, or lower what the pod asks for",
     ),
     SkipReason.MALFORMED_ANNOTATION: PodRule(
         "UDPLB966",

@@ -15,7 +15,7 @@ from typing import Any
 
 SCHEMA = 1
 
-Before = str | int | None
+Before = str | int | float | None
 """What stood in a field before us."""
 
 MEMBERS = {
@@ -111,7 +111,7 @@ def _read_ports(ports: Any) -> dict[int, str] | None:
 
 def _read_changed(changed: Any) -> dict[str, Before]:
     entries = changed.items() if isinstance(changed, dict) else ()
-    return {key: before for key, before in entries if before is None or type(before) in (str, int)}
+    return {key: before for key, before in entries if before is None or type(before) in (str, int, float)}
 
 
 def _numbers(version: str) -> tuple[int, ...]:
