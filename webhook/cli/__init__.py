@@ -12,6 +12,7 @@ from typer.main import get_command
 VERBS = {
     "serve": "webhook.cli.serve",
     "inject": "webhook.cli.inject",
+    "uninject": "webhook.cli.uninject",
     "explain": "webhook.cli.explain",
     "rules": "webhook.cli.rules",
     "certs": "webhook.cli.certs",

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from webhook.cli import manifests, sources
-from webhook.cli.output import Format, Output, print_diff, print_json
+from webhook.cli import sources
+from webhook.cli.output import Format, Output, print_json
 from webhook.cli.release import Release, offline_cluster
 from webhook.policy.cluster import Owner
 
@@ -19,9 +19,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 @app.command()
 def inject(
     files: sources.Filenames = None,
-    diff: Annotated[
-        bool, typer.Option("--diff", help="Print what changes instead of the manifests.")
-    ] = False,
+    diff: sources.Diff = False,
     owner: Annotated[Owner, typer.Option(help="Who builds load balancers in the cluster.")] = Owner.LBC,
     old: Annotated[
         str | None,
@@ -59,14 +57,11 @@ def inject(
     )
     release.decide()
     if output is Format.JSON:
-        documents = [document.changed() for source in given for document in source.documents]
         findings = [said.to_json() for said in release.said]
-        print_json({"rejected": release.rejected, "findings": findings, "objects": documents})
-    elif diff:
-        print_diff(line for source in given for line in source.diff("injected"))
+        objects = sources.changed(given)
+        print_json({"rejected": release.rejected, "findings": findings, "objects": objects})
     else:
-        typer.echo(manifests.joined([source.documents for source in given]), nl=False)
-    if output is Format.TEXT:
+        sources.print_changed(given, "injected", diff)
         for said in release.said:
             typer.echo(said, err=True)
     if release.rejected:

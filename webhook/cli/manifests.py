@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
 from typing import Any, Protocol
 
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -84,11 +83,21 @@ def _objects(
 
 class _Yaml:
     def rewritten(self, text: str, changes: Sequence[Operation], before: Any, after: Any) -> str:
-        removed = list(takewhile(lambda change: change["op"] == "remove", changes))
+        removed = list(_removals(changes))
         cut = _without_lines(text, removed)
         if removed and _reads_as(cut, apply(before, removed)):
-            text, changes = cut, changes[len(removed) :]
+            text, changes = cut, [change for change in changes if change not in removed]
         return _edited(text, changes, after) if changes else text
+
+
+def _removals(changes: Sequence[Operation]) -> Iterator[Operation]:
+    """What is removed first, and members of maps, whose removal may come before every other change."""
+    first = True
+    for change in changes:
+        removes = change["op"] == "remove"
+        first = first and removes
+        if first or (removes and not change["path"].rpartition("/")[2].isdecimal()):
+            yield change
 
 
 def _without_lines(text: str, removed: Sequence[Operation]) -> str:

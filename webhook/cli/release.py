@@ -12,7 +12,7 @@ from webhook.cli.sources import Item
 from webhook.handlers import AUDIT, POD, SERVICE, WORKLOADS, mode_of
 from webhook.policy import keys
 from webhook.policy.cluster import Cluster, LimitRange, Namespace, Owner, Sidecar, parse_limit_range
-from webhook.policy.finding import Decision, Edit, Finding, Severity, shortened
+from webhook.policy.finding import Decision, Finding, Severity, shortened
 from webhook.policy.pod import decision as pods
 from webhook.policy.pod import templates
 from webhook.policy.raw import MalformedObject
@@ -126,7 +126,7 @@ class Release:
         self.decisions[item.identity] = decision if counts else replace(decision, edits=())
         self.rejected |= decision.rejected and not audited
         if counts:
-            item.document.edits += _at(item.place, decision.edits)
+            item.edit(decision.edits)
 
     def service(self, item: Item, old: Mapping[str, Any] | None, namespace: Namespace) -> Decision:
         siblings = [
@@ -157,7 +157,8 @@ class Release:
             for one in templates.selecting(item.kind, item.name, labels, demands)
         ]
         edits = pods.mutate(template.fields, namespace, selecting, self.cluster).edits
-        return Decision(_at(templates.path_of(item.kind), edits), said.findings, said.reason)
+        place = templates.path_of(item.kind)
+        return Decision(tuple(edit.below(place) for edit in edits), said.findings, said.reason)
 
 
 Decide = Callable[[Release, Item, Mapping[str, Any] | None, Namespace], Decision]
@@ -176,10 +177,6 @@ def _load_balancer(item: Item) -> Iterator[Service]:
         return  # said where it is decided about itself
     if service.type == "LoadBalancer":
         yield service
-
-
-def _at(place: tuple[str | int, ...], edits: Sequence[Edit]) -> tuple[Edit, ...]:
-    return tuple(replace(edit, path=(*place, *edit.path)) for edit in edits)
 
 
 def _left_alone(namespace: str) -> str:

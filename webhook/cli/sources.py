@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from webhook.cli import manifests
 from webhook.cli.objects import KubernetesObject
+from webhook.cli.output import print_diff
+from webhook.policy.finding import Edit
 
 USAGE = 2
 STDIN = "-"
@@ -23,6 +25,8 @@ Filenames = Annotated[
     typer.Option("-f", "--filename", help="File or directory of manifests; repeat for more; - is stdin."),
 ]
 """The option that every verb about manifests has."""
+Diff = Annotated[bool, typer.Option("--diff", help="Print what changes instead of the manifests.")]
+"""The option of every verb that changes manifests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,10 @@ class Item(KubernetesObject):
 
     document: manifests.Document
     place: tuple[str | int, ...]
+
+    def edit(self, edits: Iterable[Edit]) -> None:
+        """Put the edits of this object into its document."""
+        self.document.edits += (edit.below(self.place) for edit in edits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +99,19 @@ def _source(name: str, verb: str) -> Source:
         fail(verb, f"{shown}: not a text in UTF-8")
     except manifests.NotYAML as fault:
         fail(verb, f"{shown}: {fault}")
+
+
+def print_changed(sources: Sequence[Source], done: str, diff: bool) -> None:
+    """The manifests after their edits or, as a diff, what these change; `done` is what was done to them."""
+    if diff:
+        print_diff(line for source in sources for line in source.diff(done))
+    else:
+        typer.echo(manifests.joined([source.documents for source in sources]), nl=False)
+
+
+def changed(sources: Sequence[Source]) -> list[Any]:
+    """The documents after their edits, as JSON."""
+    return [document.changed() for source in sources for document in source.documents]
 
 
 def fail(verb: str, sentence: str) -> NoReturn:

@@ -66,7 +66,7 @@ def _steps(tree: Any) -> Iterator[tuple[type, int]]:
     children = tree.values() if isinstance(tree, CommentedMap) else tree if isinstance(tree, list) else ()
     for child in children:
         if isinstance(child, CommentedMap | CommentedSeq):
-            if isinstance(tree, CommentedMap) and not child.fa.flow_style():
+            if isinstance(tree, CommentedMap) and child and not child.fa.flow_style():
                 yield type(child), child.lc.col - tree.lc.col
             yield from _steps(child)
 

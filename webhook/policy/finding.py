@@ -99,6 +99,10 @@ class Edit:
                 written += f".{step}" if written else step
         return written
 
+    def below(self, place: tuple[str | int, ...]) -> Edit:
+        """The same change of a document in which the object stands at this place."""
+        return replace(self, path=(*place, *self.path))
+
 
 @dataclass(frozen=True, slots=True)
 class BrokenRule:

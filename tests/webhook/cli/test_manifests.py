@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from webhook.cli.inject import app
 from webhook.cli.splice import splice
 
+ELASTIC_IPS = Path("docs/examples/elastic-ips.yaml")
 SERVICE: dict[str, Any] = {
     "apiVersion": "v1",
     "kind": "Service",
@@ -96,6 +97,21 @@ def test_only_lines_are_added_whatever_the_style_of_the_others() -> None:
     assert "            - name: udp-healthcheck" in new
     kept = iter(done.stdout.splitlines())
     assert all(line in kept for line in ODD.splitlines()), "and their order stays"
+
+
+def test_a_comment_below_what_is_removed_stays() -> None:
+    before = ELASTIC_IPS.read_text(encoding="utf-8")
+    gone, _ = changed_lines(before, inject(before, "--owner", "auto-mode").stdout)
+    assert gone == [
+        '    service.beta.kubernetes.io/aws-load-balancer-cross-zone-load-balancing-enabled: "true"'
+    ]
+
+
+@pytest.mark.parametrize("empty", ["initContainers: []", "initContainers:", "initContainers: [ ]  # none"])
+def test_what_fills_an_empty_list_is_indented_as_the_rest(empty: str) -> None:
+    pod = f"apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n    udplb/ports: '1'\nspec:\n  {empty}\n"
+    done = inject(pod + "  containers:\n  - name: a\n")
+    assert "\n  - name: udp-healthcheck\n    image: " in done.stdout
 
 
 def test_line_ends_of_windows_stay() -> None:
