@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import ssl
 import tempfile
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from certs import validity
 from certs.keypair import KeyPair
+from certs.tls import HotSwap, Refused, Swapped, Unchanged
 
 CA_CERT, CERT, KEY = "ca.crt", "tls.crt", "tls.key"
 MODES = {KEY: 0o600, CERT: 0o644, CA_CERT: 0o644}
@@ -46,32 +46,10 @@ def _create(path: Path, content: bytes, mode: int) -> None:
         os.fsync(file.fileno())
 
 
-@dataclass(frozen=True, slots=True)
-class Unchanged:
-    """Nothing to say: the files are those that are served, or a refusal that has been reported."""
-
-
-@dataclass(frozen=True, slots=True)
-class Swapped:
-    """New connections get the files' new certificate."""
-
-    not_after: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The files cannot be served; new connections still get the old certificate."""
-
-    reason: str
-
-
 class CertificateFiles:
     """Serves a certificate and a key from two files, and follows them.
 
-    `context` is the listener's, made once and never touched again: for each handshake it hands over to the
-    newest context that has been proved. Loading into a context in use is no way to swap: with a new
-    certificate and an old key the load fails and leaves it unable to shake hands. One thread, the event
-    loop's, polls and serves.
+    One thread, the event loop's, polls and serves.
     """
 
     def __init__(self, cert_file: Path, key_file: Path, now: datetime) -> None:
@@ -79,15 +57,21 @@ class CertificateFiles:
         self._cert_file = cert_file
         self._key_file = key_file
         self._refused = ""
+        self._tls = HotSwap()
+        self.context = self._tls.context
         self.keypair = self._read()
-        self._proved = self._prove(self.keypair, now)
-        self.context = _server_context()
-        self.context.sni_callback = self._hand_over
+        self._serve(self.keypair, now)
 
     @property
     def not_after(self) -> datetime:
         """When the served certificate expires."""
         return self.keypair.not_after
+
+    poll_seconds = 2.0
+    unready = ""
+    """Never a reason: without a certificate there is no start."""
+    published: frozenset[bytes] = frozenset()
+    """Whom clients trust is not known here."""
 
     def poll(self, now: datetime) -> Unchanged | Swapped | Refused:
         """Serve what the files hold now, if it is new and works; name each reason against it once.
@@ -100,20 +84,15 @@ class CertificateFiles:
             if found == self.keypair:
                 self._refused = ""
                 return Unchanged()
-            proved = self._prove(found, now)
+            self._serve(found, now)
         except Unusable as unusable:
             reason = str(unusable)
             if reason == self._refused:
                 return Unchanged()
             self._refused = reason
             return Refused(reason)
-        self.keypair, self._proved, self._refused = found, proved, ""
+        self.keypair, self._refused = found, ""
         return Swapped(found.not_after)
-
-    def _hand_over(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
-        # OpenSSL asks for every ClientHello, with None for one without a server name (a client that dials
-        # an address sends none).
-        connection.context = self._proved
 
     def _read(self) -> KeyPair:
         """Both files of one moment: a volume may be swapped between two reads."""
@@ -125,51 +104,12 @@ class CertificateFiles:
         except OSError as unreadable:
             raise Unusable(f"{unreadable.filename}: {unreadable.strerror}") from unreadable
 
-    def _prove(self, pair: KeyPair, now: datetime) -> ssl.SSLContext:
+    def _serve(self, pair: KeyPair, now: datetime) -> None:
         files = f"{self._cert_file} and {self._key_file}"
         reason = validity.fault(pair, now)
         if reason is not None:
             raise Unusable(f"{files}: {reason}")
         try:
-            return proved_context(pair)
+            self._tls.serve(pair)
         except ssl.SSLError as failed:
             raise Unusable(f"{files}: no TLS handshake succeeds with them: {failed.reason}") from failed
-
-
-def proved_context(pair: KeyPair) -> ssl.SSLContext:
-    """A server context that has served `pair` once, in memory; raises ssl.SSLError where it does not."""
-    context = _server_context()
-    # The ssl module loads from paths only. An anonymous file in memory needs no writable directory, leaves
-    # no key on a disk, and holds what was judged, whatever happens to the files.
-    with os.fdopen(os.memfd_create("certificate"), "w+b") as file:
-        file.write(pair.key_pem + b"\n" + pair.cert_pem)
-        file.flush()
-        context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
-    _shake_hands(context)
-    return context
-
-
-def _server_context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
-
-
-def _shake_hands(server_context: ssl.SSLContext) -> None:
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    client_context.check_hostname = False
-    client_context.verify_mode = ssl.CERT_NONE  # whom clients trust is not known here
-    server = server_context.wrap_bio(to_server, to_client, server_side=True)
-    client = client_context.wrap_bio(to_client, to_server)
-    # Both sides take turns; each stops where it needs the other's answer.
-    while not all([_finished(client), _finished(server)]):
-        pass
-
-
-def _finished(side: ssl.SSLObject) -> bool:
-    try:
-        side.do_handshake()
-    except ssl.SSLWantReadError:
-        return False
-    return True

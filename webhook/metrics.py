@@ -65,6 +65,7 @@ class Metrics:
         self._review("", "", "", "error", "500").inc()
 
     def certificate(self, not_after: datetime, *, swapped: bool) -> None:
+        """When the served one expires, and whether it took the place of another."""
         self._expiry.set(not_after.timestamp())
         if swapped:
             self._rotations.inc()

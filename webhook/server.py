@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import ssl
@@ -17,7 +18,11 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
-from certs.files import CertificateFiles, Refused, Swapped, Unusable
+from certs.bundles import WebhookConfigurations
+from certs.files import CertificateFiles, Unusable
+from certs.rotation import Rotation
+from certs.store import Secret
+from certs.tls import Refused, Swapped, Unchanged
 from webhook import __version__, logs
 from webhook.app import Gate, review_app
 from webhook.handlers import Lookups, NamespaceGetter, handlers
@@ -32,7 +37,9 @@ KEEP_ALIVE_SECONDS = 120
 """The API server pools a connection for 90 s; whoever closes first loses the review that crosses the close."""
 UNFINISHED_SECONDS = 5
 """How long reviews in flight may take after the drain."""
-CERTIFICATE_POLL_SECONDS = 2.0
+DIAL_SECONDS = 2.0
+MUTATING, VALIDATING, SERVICE, SECRET = "0-udplb", "udplb", "udplb", "udplb-ca"
+"""Names that the chart fixes: there is one installation a cluster."""
 GRAMMAR = 1
 """Version of the sidecar's arguments that we write."""
 
@@ -63,6 +70,24 @@ class Cache(Lookups, NamespaceGetter, Protocol):
         """Name, help, labels and value of what metrics show of the cache."""
 
 
+class Certificate(Protocol):
+    """What is served, from files or signed by ourselves; `poll` may block, one call at a time."""
+
+    context: ssl.SSLContext
+    published: frozenset[bytes]
+
+    @property
+    def not_after(self) -> datetime | None: ...
+
+    @property
+    def unready(self) -> str: ...
+
+    @property
+    def poll_seconds(self) -> float: ...
+
+    def poll(self, now: datetime) -> Unchanged | Swapped | Refused: ...
+
+
 class _Uvicorn(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -73,14 +98,17 @@ class _Uvicorn(uvicorn.Server):
 class Server:
     """Both ports, from the first connection to the end of the drain."""
 
-    def __init__(self, settings: Settings, cache: Cache, certificate: CertificateFiles) -> None:
+    def __init__(self, settings: Settings, cache: Cache, certificate: Certificate) -> None:
         self._settings = settings
         self._cache = cache
         self._certificate = certificate
         self._log = structlog.get_logger()
         self._stopping = asyncio.Event()
         self.metrics = Metrics(__version__)
-        self.metrics.certificate(certificate.not_after, swapped=False)
+        self._not_after = certificate.not_after
+        self._untrusted = ""
+        if self._not_after is not None:
+            self.metrics.certificate(self._not_after, swapped=False)
         for gauge in cache.gauges():
             self.metrics.gauge(*gauge)
         self._gate = Gate(lambda: cache.unready, settings.concurrency, settings.body_limit)
@@ -126,7 +154,9 @@ class Server:
         self._log.info("stopped")
 
     def _unready(self) -> str:
-        return "draining" if self._gate.draining else self._cache.unready
+        if self._gate.draining:
+            return "draining"
+        return self._cache.unready or self._certificate.unready or self._untrusted
 
     def _version(self) -> Mapping[str, object]:
         owner = self._cache.cluster().owner
@@ -139,13 +169,30 @@ class Server:
 
     async def _follow_certificate(self) -> None:
         while True:
-            await asyncio.sleep(CERTIFICATE_POLL_SECONDS)
-            match self._certificate.poll(datetime.now(UTC)):
+            match await asyncio.to_thread(self._certificate.poll, datetime.now(UTC)):
                 case Swapped(not_after):
-                    self.metrics.certificate(not_after, swapped=True)
+                    self.metrics.certificate(not_after, swapped=self._not_after is not None)
+                    self._not_after = not_after
                     self._log.info("certificate swapped", not_after=not_after.isoformat())
                 case Refused(reason):
                     self._log.error("certificate refused, the old one is served on", reason=reason)
+            self._untrusted = await self._dial()
+            await asyncio.sleep(self._certificate.poll_seconds)
+
+    async def _dial(self) -> str:
+        """Why a client that trusts the published caBundles refuses our own port; empty where none does."""
+        host = self._settings.host or "localhost"
+        for bundle in self._certificate.published:
+            client = ssl.create_default_context(cadata=bundle.decode())
+            dialling = asyncio.open_connection(
+                host, self._settings.port, ssl=client, server_hostname=service_names(self._settings)[-1]
+            )
+            try:
+                _, writer = await asyncio.wait_for(dialling, DIAL_SECONDS)
+                writer.close()
+            except (OSError, TimeoutError) as failed:
+                return f"our own port is not trusted by the published caBundle: {failed}"
+        return ""
 
 
 def uvicorn_server(app: FastAPI, tls: ssl.SSLContext | None) -> _Uvicorn:
@@ -219,11 +266,39 @@ def serve(settings: Settings, cache: Cache) -> None:
     uvloop.run(until_stopped())
 
 
-def prove(settings: Settings) -> CertificateFiles:
-    """The certificate of the settings, after one handshake with it. Raises CannotStart."""
+def prove(settings: Settings) -> Certificate:
+    """The certificate of the settings, after one handshake with it where it exists. Raises CannotStart."""
+    if settings.tls.mode == "self":
+        return _signed_by_ourselves(settings)
     if settings.cert_file is None or settings.key_file is None:
         raise CannotStart("certFile, keyFile: missing")
     try:
         return CertificateFiles(settings.cert_file, settings.key_file, datetime.now(UTC))
     except Unusable as unusable:
         raise CannotStart(f"certFile, keyFile: {unusable}") from unusable
+
+
+def _signed_by_ourselves(settings: Settings) -> Rotation:
+    from webhook.kube.client import NoCluster, configuration
+
+    try:
+        cluster = configuration(settings.kubeconfig)
+    except NoCluster as fault:
+        raise CannotStart(f"kubeconfig: {fault}") from fault
+    return Rotation(
+        Secret(cluster, settings.tls.namespace, SECRET, SERVICE),
+        WebhookConfigurations(cluster, MUTATING, VALIDATING),
+        service_names(settings),
+        random.random(),  # noqa: S311  spreads renewals, no secret
+    )
+
+
+def service_names(settings: Settings) -> tuple[str, ...]:
+    """The names by which the API server may dial our Service; it uses the last one."""
+    namespace = settings.tls.namespace
+    return (
+        SERVICE,
+        f"{SERVICE}.{namespace}",
+        f"{SERVICE}.{namespace}.svc.cluster.local",
+        f"{SERVICE}.{namespace}.svc",
+    )

@@ -141,6 +141,14 @@ class Healthcheck(_Group):
     )
 
 
+class Tls(_Group):
+    mode: Literal["self", "certManager", "existingSecret"] = Field(
+        default="existingSecret",
+        description="Who makes the serving certificate: `self` signs it, else it comes as files.",
+    )
+    namespace: str = Field(default="", description="Namespace of our Service and of the Secret, for `self`.")
+
+
 class Injection(_Group):
     trigger: Trigger = Field(
         default=Trigger.DECLARED_OR_SERVICE, description="What makes a pod get a sidecar."
@@ -173,6 +181,7 @@ class Settings(_Group):
     ops_port: Port = Field(default=8080, description="Plain port of healthz, readyz, metrics and version.")
     cert_file: Path | None = Field(default=None, description="Serving certificate, PEM.")
     key_file: Path | None = Field(default=None, description="Its key, PEM.")
+    tls: Tls = Tls()
     kubeconfig: Path | None = Field(
         default=None, description="How to reach the API server, outside a cluster."
     )
@@ -324,12 +333,19 @@ def _sentence(location: tuple[int | str, ...], message: str, found: object) -> s
 
 
 def _contradictions(settings: Settings) -> Iterator[str]:
-    if settings.cert_file is None:
-        other = ", which keyFile needs beside it" if settings.key_file else ""
-        yield f"certFile: missing{other}; name the serving certificate (make one by `udplb certs issue`)"
-    if settings.key_file is None:
-        other = ", which certFile needs beside it" if settings.cert_file else ""
-        yield f"keyFile: missing{other}; name the key of the serving certificate"
+    if settings.tls.mode == "self":
+        for name, given in (("certFile", settings.cert_file), ("keyFile", settings.key_file)):
+            if given is not None:
+                yield f"{name}: given, but tls.mode is self; take one of the two away"
+        if not settings.tls.namespace:
+            yield "tls.namespace: missing; with tls.mode self name the namespace of the Service udplb"
+    else:
+        if settings.cert_file is None:
+            other = ", which keyFile needs beside it" if settings.key_file else ""
+            yield f"certFile: missing{other}; name the serving certificate (make one by `udplb certs issue`)"
+        if settings.key_file is None:
+            other = ", which certFile needs beside it" if settings.cert_file else ""
+            yield f"keyFile: missing{other}; name the key of the serving certificate"
     if settings.port == settings.ops_port:
         yield f"opsPort: {settings.ops_port} is the port of the reviews too; give one of them another number"
     resources = settings.sidecar.resources

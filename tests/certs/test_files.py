@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from certs import files
 from certs.authority import CertificateAuthority
-from certs.files import CertificateFiles, Refused, Swapped, Unchanged, Unusable
+from certs.files import CertificateFiles, Unusable
 from certs.keypair import KeyPair
+from certs.tls import Refused, Swapped, Unchanged
 from tests.certs.tls import DAY, NOW, connected, echo_server, served_serial, trusting
 
 CA = CertificateAuthority.create(NOW)

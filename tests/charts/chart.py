@@ -20,7 +20,9 @@ CA_BUNDLE = "-----BEGIN CERTIFICATE-----\nplaceholder\n-----END CERTIFICATE-----
 
 CA = f"--set-string=tls.caBundle={CA_BUNDLE}"
 URL_MODE = ("--set=webhook.url=https://127.0.0.1:9443", CA)
-SERVICE_MODE = ("--set=image.registry=registry.example/games", CA)
+SERVICE_MODE = ("--set=image.registry=registry.example/games",)
+EXISTING_SECRET = (*SERVICE_MODE, "--set=tls.mode=existingSecret", CA)
+CERT_MANAGER = (*SERVICE_MODE, "--set=tls.mode=certManager")
 
 WEBHOOKS = (
     "pods.mutate.udplb",

@@ -6,10 +6,8 @@ The control plane is not the one that other tests share: this one has webhooks t
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,7 +15,6 @@ import pytest
 
 from tests.charts.chart import CHART, Manifest, only, rendered
 from tests.lab.control_plane import ControlPlane
-from tests.lab.webhook import UDPLB
 
 pytestmark = [pytest.mark.chart, pytest.mark.cluster]
 
@@ -28,15 +25,12 @@ ACCOUNT = f"system:serviceaccount:{NAMESPACE}:udplb"
 CLUSTER_KINDS = (
     "mutatingwebhookconfigurations,validatingwebhookconfigurations,clusterroles,clusterrolebindings"
 )
-NAMESPACED_KINDS = (
-    "deployments,services,configmaps,serviceaccounts,poddisruptionbudgets,networkpolicies,secrets"
-)
+NAMESPACED_KINDS = "deployments,services,configmaps,serviceaccounts,poddisruptionbudgets,networkpolicies,secrets,roles,rolebindings"
 
 
 def flags(control_plane: ControlPlane) -> tuple[str, ...]:
     return (
         "--set=image.registry=registry.example/games",
-        f"--set-file=tls.caBundle={control_plane.directory / 'ca.crt'}",
         "--set=networkPolicy.enabled=true",
     )
 
@@ -98,14 +92,27 @@ def test_the_helm_test_pod_is_admitted_where_pod_security_is_restricted(installe
     assert (answer.status, answer.warnings) == (201, ())
 
 
-def may(control_plane: ControlPlane, verb: str, resource: str, group: str = "") -> bool:
+def may(
+    control_plane: ControlPlane,
+    verb: str,
+    resource: str,
+    group: str = "",
+    namespace: str = "games",
+    name: str = "",
+) -> bool:
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SubjectAccessReview",
         "spec": {
             "user": ACCOUNT,
             "groups": ["system:serviceaccounts", "system:authenticated"],
-            "resourceAttributes": {"verb": verb, "group": group, "resource": resource, "namespace": "games"},
+            "resourceAttributes": {
+                "verb": verb,
+                "group": group,
+                "resource": resource,
+                "namespace": namespace,
+                "name": name,
+            },
         },
     }
     path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
@@ -130,9 +137,26 @@ def test_the_account_may_read_what_decisions_need_and_no_more(installed: Control
     assert {verb for verb in VERBS if may(installed, verb, resource)} == RIGHTS[resource]
 
 
-def test_the_account_cannot_change_the_webhook_configurations(installed: ControlPlane) -> None:
-    for resource in ("mutatingwebhookconfigurations", "validatingwebhookconfigurations"):
-        assert not any(may(installed, verb, resource, "admissionregistration.k8s.io") for verb in VERBS)
+@pytest.mark.parametrize(
+    ("resource", "own"),
+    [("mutatingwebhookconfigurations", "0-udplb"), ("validatingwebhookconfigurations", "udplb")],
+)
+def test_the_account_may_patch_our_own_webhook_configurations_and_no_other(
+    installed: ControlPlane, resource: str, own: str
+) -> None:
+    for name, expected in ((own, {"get", "patch"}), ("others", set())):
+        allowed = {
+            verb
+            for verb in VERBS
+            if may(installed, verb, resource, "admissionregistration.k8s.io", name=name)
+        }
+        assert allowed == expected
+
+
+def test_the_account_may_keep_its_authority_and_read_no_other_secret(installed: ControlPlane) -> None:
+    for name, expected in (("udplb-ca", {"create", "get", "patch"}), ("others", {"create"})):
+        allowed = {verb for verb in VERBS if may(installed, verb, "secrets", namespace=NAMESPACE, name=name)}
+        assert allowed == expected
 
 
 def test_the_pod_list_is_a_right_that_a_value_takes_away(installed: ControlPlane) -> None:
@@ -150,7 +174,7 @@ def test_an_uninstall_leaves_nothing() -> None:
     with ControlPlane() as control_plane:
         control_plane.namespace(NAMESPACE, RESTRICTED)
         helm(control_plane, "install")
-        assert len(versions(control_plane)) == 10
+        assert len(versions(control_plane)) == 12
         helm(control_plane, "uninstall")
         assert versions(control_plane) == {}
 
@@ -160,14 +184,12 @@ def test_the_readmes_commands_install_it_on_a_cluster_that_has_nothing(
 ) -> None:
     section = README.read_text().split("## On EKS")[1].split("\n## ")[0]
     commands = [shlex.split(text) for text in re.findall(r"`((?:udplb|kubectl|helm) [^`]+)`", section)]
-    assert [command[0] for command in commands] == ["udplb", "kubectl", "kubectl", "helm", "kubectl"]
-    importable = {**os.environ, "PYTHONPATH": str(README.parent)}
+    assert [command[0] for command in commands] == ["helm", "kubectl"]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "charts").symlink_to(CHART.parent)
     with ControlPlane() as control_plane:
         control_plane.namespace("games")
         run: dict[str, Callable[..., object]] = {
-            "udplb": lambda *words: subprocess.run([*UDPLB, *words], check=True, env=importable),
             "kubectl": control_plane.kubectl,
             "helm": control_plane.helm,
         }

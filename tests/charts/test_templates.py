@@ -14,7 +14,9 @@ from ruamel.yaml import YAML
 
 from tests.charts.chart import (
     CA_BUNDLE,
+    CERT_MANAGER,
     CHART,
+    EXISTING_SECRET,
     SERVICE_MODE,
     URL_MODE,
     WEBHOOKS,
@@ -43,6 +45,8 @@ INSTALLED = {
     ("ConfigMap", "udplb"),
     ("Deployment", "udplb"),
     ("PodDisruptionBudget", "udplb"),
+    ("Role", "udplb"),
+    ("RoleBinding", "udplb"),
     ("Service", "udplb"),
     ("ServiceAccount", "udplb"),
 }
@@ -69,6 +73,8 @@ EVERYTHING = (
 )
 MATRIX = {
     "service-mode": SERVICE_MODE,
+    "existing-secret": EXISTING_SECRET,
+    "cert-manager": CERT_MANAGER,
     "url-mode": URL_MODE,
     "every-value": (*SERVICE_MODE, *EVERYTHING),
     "url-mode-every-value": (*URL_MODE, *EVERYTHING),
@@ -128,15 +134,11 @@ def test_url_mode_renders_nothing_but_the_webhook_configurations(flags: tuple[st
 @pytest.mark.parametrize(
     ("flag", "line"),
     [
+        ("--set=tls.mode=existingSecret", "tls.caBundle is empty: give the authority that signed"),
+        ("--set=tls.mode=existingSecret", "udplb certs issue --dir tls --name udplb.udplb-system.svc"),
         (
-            "--set=tls.mode=self",
-            "tls.mode self is not built yet: use tls.mode existingSecret with tls.secretName",
-        ),
-        ("--set=tls.mode=certManager", "tls.mode certManager is not built yet: use tls.mode existingSecret"),
-        ("--set=tls.mode=self", "udplb certs issue --dir tls --name udplb.udplb-system.svc"),
-        (
-            "--set-string=tls.caBundle=",
-            "tls.caBundle is empty: give the authority that signed the certificate",
+            "--set-string=tls.caBundle=-----BEGIN CERTIFICATE-----",
+            "tls.caBundle is given, but with tls.mode self nobody reads it: take it away",
         ),
         ("--set=image.registry=", "image.registry is empty: build and push both images with `make push"),
         ("--set=image.registry=", "install a released chart"),
@@ -389,10 +391,53 @@ def test_service_mode_calls_the_service_that_it_installs() -> None:
     assert service["spec"]["selector"].items() <= labels.items()
 
 
-@pytest.mark.parametrize("flags", [SERVICE_MODE, URL_MODE], ids=["service-mode", "url-mode"])
+@pytest.mark.parametrize("flags", [EXISTING_SECRET, URL_MODE], ids=["existing-secret", "url-mode"])
 def test_the_authority_is_handed_to_the_api_server(flags: tuple[str, ...]) -> None:
     for entry in webhooks(rendered(*flags)).values():
         assert base64.b64decode(entry["clientConfig"]["caBundle"]).decode() == CA_BUNDLE
+
+
+@pytest.mark.parametrize("flags", [SERVICE_MODE, CERT_MANAGER], ids=["self", "cert-manager"])
+def test_no_upgrade_resets_an_authority_that_is_written_in_the_cluster(flags: tuple[str, ...]) -> None:
+    assert not [
+        name for name, entry in webhooks(rendered(*flags)).items() if "caBundle" in entry["clientConfig"]
+    ]
+
+
+def test_cert_manager_issues_for_our_service_and_injects_its_authority() -> None:
+    manifests = rendered(*CERT_MANAGER, namespace="games")
+    certificate = only(manifests, "Certificate")["spec"]
+    assert certificate["dnsNames"][0] == "udplb.games.svc"
+    assert certificate["secretName"] == pod_of(manifests)["volumes"][1]["secret"]["secretName"]
+    assert certificate["issuerRef"]["name"] == only(manifests, "Issuer")["metadata"]["name"]
+    for kind, _ in CONFIGURATIONS:
+        assert only(manifests, kind)["metadata"]["annotations"] == {
+            "cert-manager.io/inject-ca-from": f"games/{only(manifests, 'Certificate')['metadata']['name']}"
+        }
+
+
+def test_a_named_issuer_of_cert_managers_is_used_as_it_is() -> None:
+    named = (
+        "--set=tls.certManager.issuerRef.kind=ClusterIssuer",
+        "--set=tls.certManager.issuerRef.name=company",
+    )
+    manifests = rendered(*CERT_MANAGER, *named)
+    assert only(manifests, "Certificate")["spec"]["issuerRef"] == {
+        "group": "cert-manager.io",
+        "kind": "ClusterIssuer",
+        "name": "company",
+    }
+    assert "Issuer" not in {kind for kind, _ in names(manifests)}
+
+
+@pytest.mark.parametrize("flags", [EXISTING_SECRET, CERT_MANAGER], ids=["existing-secret", "cert-manager"])
+def test_no_right_on_secrets_or_webhook_configurations_is_rendered_but_for_self(
+    flags: tuple[str, ...],
+) -> None:
+    manifests = rendered(*flags)
+    assert "Role" not in {kind for kind, _ in names(manifests)}
+    granted = {name for rule in only(manifests, "ClusterRole")["rules"] for name in rule["resources"]}
+    assert "mutatingwebhookconfigurations" not in granted
 
 
 @pytest.mark.parametrize("flags", MATRIX.values(), ids=MATRIX)
@@ -451,6 +496,8 @@ def test_the_settings_file_carries_the_values_under_their_own_names() -> None:
     settings = settings_of(rendered(*SERVICE_MODE, *flags))
     values = YAML(typ="safe").load(CHART / "values.yaml")
     expected = {name: values[name] for name in settings}
+    expected["tls"] = {"mode": "self", "namespace": "udplb-system"}
+    expected["healthcheck"] = {}  # Helm takes a null value away
     expected["sidecar"] |= {"image": f"{REGISTRY}/udp-healthcheck:{__version__}"}
     expected |= {"ruleSeverity": {"UDPLB202": "warn"}, "autoMode": {"tcpUdp": "allow"}, "drainSeconds": 7}
     assert settings == expected
@@ -461,17 +508,16 @@ def test_a_bare_off_reaches_the_program(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     text = only(rendered(*SERVICE_MODE, "--set-json=ruleSeverity.UDPLB202=false"), "ConfigMap")["data"]
     file.write_text(text["config.yaml"])
-    loaded = load({"cert_file": "/tls/tls.crt", "key_file": "/tls/tls.key"}, environ={}, config=file)
+    loaded = load({}, environ={}, config=file)
     assert loaded.rule_severity == {"UDPLB202": Severity.OFF}
 
 
 def test_the_program_takes_the_settings_file_and_its_values_are_the_programs_defaults(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(only(rendered(*SERVICE_MODE), "ConfigMap")["data"]["config.yaml"])
-    mounted = {"cert_file": "/tls/tls.crt", "key_file": "/tls/tls.key"}
     image = f"{REGISTRY}/udp-healthcheck:{__version__}"
-    defaults = load({**mounted, "sidecar_image": image}, environ={})
-    assert load(mounted, environ={}, config=file) == defaults
+    ours = {"tls_mode": "self", "tls_namespace": "udplb-system", "sidecar_image": image}
+    assert load({}, environ={}, config=file) == load(ours, environ={})
 
 
 def test_a_program_that_may_not_list_pods_does_not_try() -> None:
@@ -492,7 +538,7 @@ def test_changed_settings_roll_the_webhook_pods() -> None:
 
 
 def test_the_program_is_started_with_the_mounted_files() -> None:
-    pod = pod_of(rendered(*SERVICE_MODE, "--set=tls.secretName=own"))
+    pod = pod_of(rendered(*EXISTING_SECRET, "--set=tls.secretName=own"))
     (container,) = pod["containers"]
     assert container["args"] == [
         "serve",
@@ -504,6 +550,12 @@ def test_the_program_is_started_with_the_mounted_files() -> None:
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
     assert volumes[mounts["/etc/udplb"]]["configMap"]["name"] == "udplb"
     assert volumes[mounts["/tls"]]["secret"]["secretName"] == "own"
+
+
+def test_no_key_is_on_a_disk_where_we_sign_ourselves() -> None:
+    pod = pod_of(rendered(*SERVICE_MODE))
+    assert pod["containers"][0]["args"] == ["serve", "--config=/etc/udplb/config.yaml"]
+    assert [volume["name"] for volume in pod["volumes"]] == ["settings"]
 
 
 def test_ports_are_values() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -58,22 +56,9 @@ def node(archives: list[Path]) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def cluster(node: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
+def cluster(node: Cluster) -> Cluster:
     """The cluster with udplb installed."""
-    node.control_plane.namespace("udplb-system")
-    certificates = tmp_path_factory.mktemp("certificates")
-    issue = [sys.executable, "-m", "webhook.cli", "certs", "issue", f"--dir={certificates}"]
-    subprocess.run([*issue, "--name=udplb.udplb-system.svc"], check=True)
-    node.control_plane.kubectl(
-        "create", "secret", "tls", "udplb-tls", "--namespace=udplb-system",
-        f"--cert={certificates}/tls.crt", f"--key={certificates}/tls.key",
-    )  # fmt: skip
-    node.helm(
-        "install",
-        "--wait",
-        f"--set=image.registry={REGISTRY}",
-        f"--set-file=tls.caBundle={certificates}/ca.crt",
-    )
+    node.helm("install", "--create-namespace", "--wait", f"--set=image.registry={REGISTRY}")
     return node
 
 

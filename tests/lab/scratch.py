@@ -19,10 +19,13 @@ def scratch_directory() -> Iterator[Path]:
     sweep()
     while True:
         path = Path(tempfile.mkdtemp(prefix=PREFIX))
-        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:  # another run's sweep was faster
+            continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if not path.exists():  # another run's sweep was faster than our lock
+            if not path.exists():  # faster than our lock
                 continue
             yield path
             return

@@ -51,10 +51,16 @@ class Installable(Protocol):
 
 
 class Webhook:
-    """`udplb serve` while the context lasts, with further flags of it as given; `program` is another udplb."""
+    """`udplb serve` while the context lasts, with further flags of it as given.
 
-    def __init__(self, kubeconfig: Path, *flags: str, program: Sequence[str] = UDPLB) -> None:
+    `program` is another udplb. With `files` it is given a certificate; otherwise the flags say how it gets one.
+    """
+
+    def __init__(
+        self, kubeconfig: Path, *flags: str, program: Sequence[str] = UDPLB, files: bool = True
+    ) -> None:
         self._kubeconfig = kubeconfig
+        self._files = files
         self._flags = flags
         self._program = program
         self._cleanup = ExitStack()
@@ -63,7 +69,8 @@ class Webhook:
         with ExitStack() as cleanup:
             self.directory = cleanup.enter_context(scratch_directory())
             self._environment = clean_environment() | {"HOME": str(self.directory)}
-            self._issue_certificate()
+            if self._files:
+                self._issue_certificate()
             for attempts_left in reversed(range(PORT_ATTEMPTS)):
                 self.port, self.ops_port = free_port(), free_port()
                 try:
@@ -100,7 +107,8 @@ class Webhook:
         command = [
             *self._program,
             "serve",
-            *self._files(),
+            *self._certificate(),
+            f"--kubeconfig={self._kubeconfig}",
             f"--port={self.port}",
             f"--ops-port={self.ops_port}",
         ]
@@ -115,9 +123,10 @@ class Webhook:
             self.stop()
             raise
 
-    def _files(self) -> list[str]:
-        certificate, key = self.directory / "tls.crt", self.directory / "tls.key"
-        return [f"--cert-file={certificate}", f"--key-file={key}", f"--kubeconfig={self._kubeconfig}"]
+    def _certificate(self) -> list[str]:
+        if not self._files:
+            return []
+        return [f"--cert-file={self.directory / 'tls.crt'}", f"--key-file={self.directory / 'tls.key'}"]
 
     def _issue_certificate(self) -> None:
         command = [

@@ -134,6 +134,21 @@ def test_each_fault_names_its_setting(flags: dict[str, str], said: list[str]) ->
     assert all(fault.startswith(begin) for fault, begin in zip(found, said, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"tls_namespace": "a", "cert_file": "b"}, "certFile: given, but tls.mode is self"),
+        ({"tls_namespace": "a", "key_file": "b"}, "keyFile: given, but tls.mode is self"),
+        ({}, "tls.namespace: missing; with tls.mode self name the namespace"),
+    ],
+)
+def test_who_signs_for_himself_is_given_a_namespace_and_no_files(flags: dict[str, str], said: str) -> None:
+    with pytest.raises(settings.SettingsError) as error:
+        settings.load({"tls_mode": "self", **flags}, {})
+    (fault,) = error.value.faults
+    assert fault.startswith(said)
+
+
 @pytest.mark.parametrize("given", [{"cert_file": "a"}, {"key_file": "a"}, {"cert_file": "a", "port": "x"}])
 def test_a_certificate_and_a_key_need_each_other(given: dict[str, str]) -> None:
     with pytest.raises(settings.SettingsError) as error:

@@ -38,6 +38,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- range list "port" "opsPort" "drainSeconds" "logLevel" "owner" "autoMode" "crossZone" "healthcheck" "ruleSeverity" "ipFamily" "lbc" "injection" "rbac" "sidecar" -}}
 {{- $_ := set $settings . (get $.Values .) -}}
 {{- end -}}
+{{- $_ := set $settings "tls" (dict "mode" .Values.tls.mode "namespace" .Release.Namespace) -}}
 {{- $sidecar := merge (dict "image" (include "udplb.sidecarImage" .)) .Values.sidecar -}}
 {{- toYaml (set $settings "sidecar" $sidecar) -}}
 {{- end -}}

@@ -17,7 +17,24 @@ service:
   path: {{ $path }}
   port: 443
 {{- end }}
-caBundle: {{ $root.Values.tls.caBundle | b64enc }}
+{{- with include "udplb.caBundle" $root }}
+caBundle: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{/* Rendered where nobody else writes it: `self` patches it in the cluster, cert-manager injects it. */}}
+{{- define "udplb.caBundle" -}}
+{{- if or .Values.webhook.url (eq .Values.tls.mode "existingSecret") -}}
+{{ .Values.tls.caBundle | b64enc }}
+{{- end -}}
+{{- end -}}
+
+{{/* What cert-manager finds our certificate's authority by. */}}
+{{- define "udplb.caInjection" -}}
+{{- if and (not .Values.webhook.url) (eq .Values.tls.mode "certManager") }}
+  annotations:
+    cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/{{ include "udplb.name" . }}
+{{- end }}
 {{- end -}}
 
 {{/*

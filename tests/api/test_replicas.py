@@ -1,0 +1,192 @@
+"""Replicas that sign for themselves, behind a real API server: nothing that happens to them is heard of."""
+
+from __future__ import annotations
+
+import base64
+import signal
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import pytest
+from hypothesis import settings
+
+from certs.authority import CertificateAuthority
+from tests.lab.control_plane import ControlPlane
+from tests.lab.owners import LBC, add_owner
+from tests.lab.process import wait_until
+from tests.lab.replicas import NAMESPACE, SECRET, Installation
+from tests.policy.pod.pods import container, pod, sidecars
+
+pytestmark = pytest.mark.cluster
+
+LONG = settings.get_current_profile_name() == "long"
+RATE = 30
+"""Pods a second that the stream creates, in dry runs."""
+HEALED_SECONDS = 15.0
+FAIL_CLOSED = ("--set=webhook.failurePolicy.mutate.pods=Fail",)
+
+
+@pytest.fixture(scope="module")
+def fresh() -> Iterator[ControlPlane]:
+    """A control plane of its own: these webhooks are not those that other tests share."""
+    with ControlPlane() as control_plane:
+        add_owner(control_plane, LBC)
+        yield control_plane
+
+
+@pytest.fixture(scope="module")
+def installation(fresh: ControlPlane) -> Iterator[Installation]:
+    with Installation(fresh, 5, *FAIL_CLOSED) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def games(fresh: ControlPlane, installation: Installation) -> str:
+    return fresh.namespace("games", {"udplb/inject": "enabled"})
+
+
+class Stream:
+    """Dry-run creations of pods, one after the other's time, counted."""
+
+    def __init__(self, control_plane: ControlPlane, namespace: str) -> None:
+        self._path = f"/api/v1/namespaces/{namespace}/pods?dryRun=All"
+        self._control_plane = control_plane
+        self._over = threading.Event()
+        self.created = 0
+        self.wrong: list[str] = []
+
+    def run(self) -> None:
+        while not self._over.is_set():
+            raw = pod(owned=False, containers=[container("5555/UDP")])
+            answer = self._control_plane.request("POST", self._path, raw)
+            if answer.status != 201:
+                self.wrong.append(str(answer.body))
+            elif not sidecars(answer.body):
+                self.wrong.append("no sidecar")
+            self.created += 1
+
+    def end(self) -> None:
+        self._over.set()
+
+
+@contextmanager
+def streaming(control_plane: ControlPlane, namespace: str) -> Iterator[Stream]:
+    """Creations while the context lasts, as fast as two clients can."""
+    stream = Stream(control_plane, namespace)
+    with ThreadPoolExecutor(2) as clients:
+        running = [clients.submit(stream.run) for _ in range(2)]
+        try:
+            yield stream
+        finally:
+            stream.end()
+    for one in running:
+        one.result()
+
+
+def test_five_replicas_that_start_at_once_from_nothing_agree_on_one_authority(
+    installation: Installation,
+) -> None:
+    assert installation.bundles() == {installation.secret()["data"]["ca.crt"]}
+
+
+def test_the_secret_goes_with_the_chart(installation: Installation) -> None:
+    (owner,) = installation.secret()["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["name"]) == ("Service", "udplb")
+
+
+def test_a_rolling_restart_of_all_replicas_is_not_heard_of(
+    fresh: ControlPlane, installation: Installation, games: str
+) -> None:
+    with streaming(fresh, games) as stream:
+        for replica in installation.replicas[:3]:
+            assert replica.stop() == 0
+            replica.start()
+    assert stream.wrong == []
+    assert stream.created > RATE
+
+
+@pytest.mark.parametrize("damage", ["deleted", "emptied", "mixed up"])
+def test_a_damaged_secret_is_put_back_and_not_heard_of(
+    fresh: ControlPlane, installation: Installation, games: str, damage: str
+) -> None:
+    before = installation.secret()["data"]
+    other = base64.b64encode(CertificateAuthority.create(datetime.now(UTC)).cert_pem).decode()
+    with streaming(fresh, games) as stream:
+        if damage == "deleted":
+            fresh.request("DELETE", SECRET)
+        else:
+            fresh.request("PATCH", SECRET, {"data": {"ca.crt": other if damage == "mixed up" else ""}})
+        wait_until(lambda: installation.secret().get("data") == before, "healed Secret", HEALED_SECONDS)
+    assert stream.wrong == []
+
+
+def test_an_emptied_bundle_is_filled_again(fresh: ControlPlane, installation: Installation) -> None:
+    before = installation.bundles()
+    path = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/0-udplb"
+    emptied = [{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}]
+    fresh.request("PATCH", path, emptied, "application/json-patch+json")
+    wait_until(lambda: installation.bundles() == before, "filled caBundle", HEALED_SECONDS)
+
+
+def test_an_authority_that_grows_old_is_followed_by_one_that_every_api_server_has_loaded(
+    fresh: ControlPlane, installation: Installation, games: str
+) -> None:
+    """The successor signs after a minute; `make test-all` waits for that, under load."""
+    old = CertificateAuthority.create(datetime.now(UTC) - timedelta(days=300))
+    served = base64.b64decode(installation.secret()["data"]["ca.crt"])
+    with streaming(fresh, games) as stream:
+        pair = {"ca.crt": old.keypair.cert_pem, "ca.key": old.keypair.key_pem}
+        data = {name: base64.b64encode(pem).decode() for name, pem in pair.items()}
+        fresh.request("PATCH", SECRET, {"data": data})
+        wait_until(lambda: "previous.crt" in installation.secret()["data"], "successor", HEALED_SECONDS)
+        newest = base64.b64decode(installation.secret()["data"]["ca.crt"])
+        wait_until(lambda: published(installation, newest), "published successor", HEALED_SECONDS)
+        assert published(installation, served)
+        assert published(installation, old.cert_pem)
+        assert all(serves_a_leaf_of(served, one.port) for one in installation.replicas)
+        if LONG:
+            for one in installation.replicas:
+                wait_until(partial(serves_a_leaf_of, newest, one.port), "leaf of the successor", 90)
+    assert stream.wrong == []
+
+
+def test_a_killed_replica_takes_at_most_the_calls_that_it_was_answering(
+    fresh: ControlPlane, installation: Installation, games: str
+) -> None:
+    with streaming(fresh, games) as stream:
+        installation.replicas[0].signal(signal.SIGKILL)
+        installation.replicas[0].stop()
+        installation.replicas[0].start()
+    assert len(stream.wrong) <= 4, stream.wrong
+    assert "no sidecar" not in stream.wrong
+
+
+def test_a_ready_replica_answers_while_the_api_server_is_gone_and_follows_it_when_it_is_back(
+    fresh: ControlPlane, installation: Installation, games: str
+) -> None:
+    fresh.stop_api_server()
+    assert all(one.ready() for one in installation.replicas)
+    fresh.start_api_server()
+    with streaming(fresh, games) as stream:
+        wait_until(lambda: stream.created >= RATE, "creations", HEALED_SECONDS)
+    assert stream.wrong == []
+
+
+def published(installation: Installation, authority_pem: bytes) -> bool:
+    return all(authority_pem in base64.b64decode(bundle) for bundle in installation.bundles())
+
+
+def serves_a_leaf_of(authority_pem: bytes, port: int) -> bool:
+    client = ssl.create_default_context(cadata=authority_pem.decode())
+    try:
+        with socket.create_connection(("127.0.0.1", port), 2) as plain:
+            client.wrap_socket(plain, server_hostname=f"udplb.{NAMESPACE}.svc").close()
+    except ssl.SSLError:
+        return False
+    return True
