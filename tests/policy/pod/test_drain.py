@@ -44,6 +44,14 @@ def test_a_hook_of_the_applications_own_is_kept() -> None:
     assert after["spec"]["terminationGracePeriodSeconds"] == 330
 
 
+def test_a_drain_that_finds_no_container_without_a_hook_is_told() -> None:
+    raw = pod(annotations=FIVE_MINUTES, containers=[container("5555/UDP", lifecycle=OWN_HOOK)])
+    for made in (raw, admitted(raw)):
+        (finding,) = mutate(made, GAMES, (), CLUSTER).findings
+        assert (finding.code, finding.field) == ("UDPLB923", "metadata.annotations[udplb/drain]")
+        assert finding.fix == "let the hook wait for 300 s, or remove the hook"
+
+
 def test_what_else_stands_in_the_lifecycle_is_kept() -> None:
     start = {"postStart": {"exec": {"command": ["/warm"]}}}
     after = drained(containers=[container("5555/UDP", lifecycle=start)])

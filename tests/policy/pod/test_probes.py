@@ -191,8 +191,24 @@ def test_a_malformed_probe_is_refused_where_a_person_writes_it() -> None:
     ]
     assert str(decision.findings[0]) == (
         'UDPLB920 metadata.annotations[udplb/probe]: udplb cannot read the probe: there is no preset "dsn"; '
-        "did you mean dns?. See docs/rules.md#udplb920"
+        "perhaps dns is meant. See docs/rules.md#udplb920"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("BOUND", "perhaps bound is meant"),
+        ("Quic,intervall=1s", "perhaps quic is meant"),
+        ("bound,intervall=1s", "perhaps interval is meant"),
+        ("wrong", "write one of bound, none, payload, dns, stun,"),
+        ("bound,,rise=2", "write one of queue, udp, tcp,"),
+    ],
+)
+def test_an_unknown_word_is_answered_by_the_one_that_is_near_or_by_all(text: str, fix: str) -> None:
+    refusal = read_probe(text)
+    assert isinstance(refusal, Refusal)
+    assert refusal.fix.startswith(fix)
 
 
 def test_the_application_answers_on_the_port_that_gates() -> None:

@@ -9,7 +9,7 @@ from webhook.policy import gosyntax, keys
 from webhook.policy.finding import Finding, Severity, annotation_field
 from webhook.policy.pod import mesh, rules
 from webhook.policy.pod.annotations import MAX_PORTS
-from webhook.policy.pod.drain import AWS_ACTS_WITHIN
+from webhook.policy.pod.drain import AWS_ACTS_WITHIN, sleeps
 from webhook.policy.pod.injection import Facts, Inject, Skip
 from webhook.policy.pod.objects import PORT_START
 from webhook.policy.pod.ports import Plan
@@ -36,6 +36,7 @@ def advise(facts: Facts, verdict: Inject | Skip) -> Iterator[Finding]:
     else:
         yield from _idle_probes(facts, verdict)
         yield from _low_port(facts, verdict)
+        yield from _idle_drain(facts)
         yield from _short_drain(facts)
         yield from _mesh(facts, verdict)
 
@@ -113,7 +114,17 @@ def _idle_probes(facts: Facts, inject: Inject) -> Iterator[Finding]:
         yield rules.IDLE_KEY.finding(
             annotation_field(f"{keys.PROBE_OF_PORT}{port}"),
             f"the sidecar does not listen on TCP {port}",
-            f"end it in one of {', '.join(map(str, inject.plan.ports))}, or remove it",
+            f"name another port in the key ({', '.join(map(str, inject.plan.ports))}), or remove it",
+        )
+
+
+def _idle_drain(facts: Facts) -> Iterator[Finding]:
+    """A drain that makes no container sleep."""
+    if facts.wishes.drain and not any(sleeps(facts)):
+        yield rules.IDLE_KEY.finding(
+            annotation_field(keys.DRAIN),
+            "every container keeps the preStop hook of its own, so that only the grace period grows",
+            f"let the hook wait for {facts.wishes.drain} s, or remove the hook",
         )
 
 

@@ -177,14 +177,14 @@ def _annotation_notes(annotations: Mapping[str, str]) -> Iterator[Finding]:
             )
         elif key not in _READ and not key.startswith(keys.PROBE_OF_PORT):
             yield rules.UNKNOWN_KEY.finding(
-                field, "udplb has no such key", f"did you mean {nearest(key)}?", value
+                field, "udplb has no such key", f"perhaps {nearest(key)} is meant", value
             )
 
 
 def _label_notes(labels: Mapping[str, str]) -> Iterator[Finding]:
     for key, value in labels.items():
         if key != keys.INJECT:
-            fix = _ELSEWHERE.get(key, f"did you mean the annotation {nearest(key)}?")
+            fix = _ELSEWHERE.get(key, f"perhaps the annotation {nearest(key)} is meant")
             yield rules.MISPLACED_KEY.finding(
                 _label_field(key), "the only label of a pod that udplb reads is udplb/inject", fix, value
             )

@@ -22,13 +22,12 @@ AWS_ACTS_WITHIN = 180
 
 def changes(facts: Facts) -> Iterator[Change]:
     """The sleeps and the grace period; nothing without the annotation."""
-    seconds = facts.wishes.drain
-    if seconds:
-        yield from _sleeps(facts, seconds)
-        yield from _grace(facts, seconds)
+    if facts.wishes.drain:
+        yield from sleeps(facts)
+        yield from _grace(facts)
 
 
-def _sleeps(facts: Facts, seconds: int) -> Iterator[Change]:
+def sleeps(facts: Facts) -> Iterator[Change]:
     """A preStop of the application's own is its word; `sleep` needs no program in the image."""
     for index, item in enumerate(facts.spec.items(CONTAINERS)):
         container = Raw(item, f"spec.{CONTAINERS}[{index}]")
@@ -37,17 +36,18 @@ def _sleeps(facts: Facts, seconds: int) -> Iterator[Change]:
         ours = name in facts.changed and is_sleep(hook)
         if container.text("name") == SIDECAR_NAME or not (hook is None or ours):
             continue
+        seconds = facts.wishes.drain
         wanted = {"sleep": {"seconds": seconds}}
         path = ("spec", CONTAINERS, index, "lifecycle", "preStop")
         edit = Edit(CODE, path, wanted, says=f"the container would serve for {seconds} s more")
         yield Change(name, None, None if hook == wanted else edit)
 
 
-def _grace(facts: Facts, seconds: int) -> Iterator[Change]:
+def _grace(facts: Facts) -> Iterator[Change]:
     """The application keeps, after the sleep, the time that it had; another webhook's longer one stands."""
     own = _grace_of(facts.spec)
     before = facts.changed.get(GRACE, own)
-    wanted = min((int(before) if before is not None else DEFAULT_GRACE) + seconds, LONGEST_GRACE)
+    wanted = min((int(before) if before is not None else DEFAULT_GRACE) + facts.wishes.drain, LONGEST_GRACE)
     edit = Edit(CODE, ("spec", "terminationGracePeriodSeconds"), wanted, says=f"would be raised to {wanted}")
     yield Change(GRACE, before, edit if (DEFAULT_GRACE if own is None else own) < wanted else None)
 

@@ -106,8 +106,9 @@ def _unknown(what: str, word: str, known: tuple[str, ...]) -> Refusal:
     if _SECRET.search(word):
         fix = "remove it: who can read pods can read it; probe without a secret, or with bound"
         return Refusal("it holds what looks like a secret", fix, secret=True)
-    (near,) = get_close_matches(word[:40], known, n=1, cutoff=0.0)
-    return Refusal(f'there is no {what} "{_short(word)}"', f"did you mean {near}?")
+    near = get_close_matches(word[:40].lower(), known, n=1)
+    fix = f"perhaps {near[0]} is meant" if near else f"write one of {', '.join(known)}"
+    return Refusal(f'there is no {what} "{_short(word)}"', fix)
 
 
 def _contradictions(word: str, preset: Preset | None, given: Mapping[str, str]) -> Iterator[Refusal]:

@@ -83,7 +83,8 @@ IDLE_KEY = PodRule(
     Severity.WARN,
     "A udplb key of a pod has nothing to act on",
     "The sidecar is added as if the key were absent. A probe of a single port, udplb/probe.PORT, needs a port "
-    "that the sidecar listens on: a Service's target port, one that the pod declares, or one of udplb/ports.",
+    "that the sidecar listens on: a Service's target port, one that the pod declares, or one of udplb/ports. "
+    "udplb/drain needs a container without a preStop hook, since it never replaces one.",
     "docs/annotations.md",
 )
 UNRESOLVED_TARGET = PodRule(
