@@ -29,6 +29,7 @@ CLASS: dict[str, Any] = {"loadBalancerClass": "service.k8s.aws/nlb"}
 ARENA = {"app": "arena"}
 RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
 MERGE = {"enable-tcp-udp-listener": "true"}
+QUIC = {"quic-enabled-ports": "game", "disable-nlb-sg": "true"}
 INSTANCE = {"nlb-target-type": "instance"}
 OTHER = parse_service(
     service(
@@ -68,6 +69,8 @@ REJECTED: list[tuple[str, dict[str, Any]]] = [
     ("UDPLB306", service({}, GAME, sctp(9000))),
     ("UDPLB310", service({"ssl-ports": "443"})),
     ("UDPLB311", service({"quic-enabled-ports": "web"}, GAME, WEB)),
+    ("UDPLB316", service(QUIC | {"quic-enabled-ports": "game,dns"}, GAME, DNS_UDP)),
+    ("UDPLB316", service(QUIC, GAME, DNS_UDP)),
     ("UDPLB323", service({}, *({"port": n, "protocol": "UDP"} for n in range(1, 52)))),
     ("UDPLB340", service({"ssl-cert": "arn", "alpn-policy": "h2"}, GAME, WEB)),
     ("UDPLB352", action("junk")),
@@ -121,6 +124,8 @@ REJECTED: list[tuple[str, dict[str, Any]]] = [
     ("UDPLB507", service({GROUP: f"{ENDS}=true"})),
     ("UDPLB508", service({GROUP: f"{DRAINS}=30"})),
     ("UDPLB510", service({GROUP: "stickiness.type=lb_cookie"})),
+    ("UDPLB513", service({GROUP: "slow_start.duration_seconds=30"})),
+    ("UDPLB513", service({GROUP: "deregistration_delay.timeout_seconds=3601"})),
     (
         "UDPLB602",
         service(
@@ -162,6 +167,7 @@ REJECTED: list[tuple[str, dict[str, Any]]] = [
         ),
     ),
     ("UDPLB658", service({"ip-address-type": "dualstack", "source-nat-ipv6-prefixes": "2001:db8::/64"})),
+    ("UDPLB658", service({"ip-address-type": "dualstack", "source-nat-ipv6-prefixes": "10.0.0.0/80"})),
     ("UDPLB661", service(loadBalancerSourceRanges=["2001:db8::/32"])),
     ("UDPLB661", service(plain={RANGES: "2001:db8::/32"})),
     ("UDPLB740", service({"inbound-sg-rules-on-private-link-traffic": "true"})),
@@ -218,6 +224,25 @@ OTHER_CLUSTERS: list[tuple[str, Severity, dict[str, Any], Cluster]] = [
     ("UDPLB690", Severity.WARN, service(), replace(LBC, ipv6=True)),
 ]
 
+SILENT_CLUSTERS: list[tuple[str, dict[str, Any], Cluster]] = [
+    (
+        "UDPLB205",
+        service(
+            {"type": "nlb"},
+            GAME | {"nodePort": 30001},
+            externalTrafficPolicy="Local",
+            allocateLoadBalancerNodePorts=False,
+        ),
+        UNKNOWN,
+    ),
+    (
+        "UDPLB641",
+        service({"minimum-load-balancer-capacity": "Units=5"}),
+        replace(LBC, feature_gates={"LBCapacityReservation": False}),
+    ),
+]
+"""The neighbours of rows above, or of a rule's example, where the cluster or the Service makes it harmless."""
+
 FINAL: list[tuple[str, Severity, dict[str, Any]]] = [
     ("UDPLB101", Severity.REJECT, service({"nlb-target-type": "ip"})),
     ("UDPLB201", Severity.REJECT, service(loadBalancerClass="service.k8s.aws/nlb")),
@@ -253,6 +278,8 @@ CLEAN: list[tuple[str, dict[str, Any]]] = [
     ("a listener's attributes", service({"listener-attributes.TCP-80": "tcp.idle_timeout.seconds=60"}, GAME, WEB)),
     ("a short tcp interval", service({"healthcheck-interval": "6"})),
     ("a name of its own", service({"name": "free"})),
+    ("proxy protocol left to AWS", service({GROUP: "proxy_protocol_v2.enabled="})),
+    ("an action with members that the controller does not know", action('{"type":"forward","note":"x","forwardConfig":{"targetGroups":[{"serviceName":"other","servicePort":53,"weight":null}]}}')),
     ("weighted to a Service in sight", action('{"type":"forward","forwardConfig":{"targetGroups":[{"serviceName":"other","servicePort":53}]}}')),
 ]  # fmt: skip
 
@@ -284,6 +311,11 @@ def test_the_cluster_changes_what_is_said(
     code: str, severity: Severity, raw: dict[str, Any], cluster: Cluster
 ) -> None:
     assert said(create(raw, cluster)).get(code) is severity
+
+
+@pytest.mark.parametrize(("code", "raw", "cluster"), SILENT_CLUSTERS)
+def test_the_cluster_makes_it_harmless(code: str, raw: dict[str, Any], cluster: Cluster) -> None:
+    assert code not in said(create(raw, cluster))
 
 
 @pytest.mark.parametrize(("code", "severity", "raw"), FINAL)

@@ -213,6 +213,12 @@ def test_a_rule_that_the_cluster_made_a_rejection_bricks_nothing_that_was_there_
     assert decision.mutate(finished({"targettyp": "ip"}), old, OPTED_IN, (), strict).rejected
 
 
+def test_a_check_of_the_same_protocol_replaces_no_group_whatever_the_gate() -> None:
+    basic = replace(LBC, feature_gates={"NLBHealthCheckAdvancedConfig": False})
+    old, new = finished(status=LIVE), finished({"healthcheck-interval": "20"}, status=LIVE)
+    assert decision.mutate(new, old, OPTED_IN, (), basic).findings == ()
+
+
 def test_a_service_of_the_legacy_controller_is_only_advised() -> None:
     made = update(LEGACY, service({"type": "nlb", "healthcheck-protocol": "udp"}, status=LIVE))
     assert made.edits == ()
