@@ -80,10 +80,11 @@ def test_pods_without_a_sidecar_are_counted_with_the_safe_order(cluster: Control
     relabelled = {"metadata": {"labels": {"udplb/inject": None}}}
     assert cluster.request("PATCH", f"/api/v1/namespaces/{name}/pods/old", relabelled).status == 200
     shown = explain(cluster, name, "svc/game").stdout
-    assert "1 of 2 pods have no sidecar that works; the first one that has takes all the traffic" in shown
+    counted = "of 2 pods in sight 1 have no sidecar (pod/old): the first green target takes all traffic"
+    assert f"warned: UDPLB402 spec.selector: {counted}; go step by step\n" in shown
     assert "the sidecar of Pod/old on TCP 7777 (it is absent now)" in shown
-    steps = [line for line in shown.splitlines() if "─ 1. " in line or "─ 2. " in line or "─ 3. " in line]
-    assert [step.partition("─ ")[2][:2] for step in steps] == ["1.", "2.", "3."]
+    steps = [line.partition(": step ")[2][:2] for line in shown.splitlines() if ": step " in line]
+    assert steps == ["1:", "2:", "3:"]
 
 
 GAME_PORTS = [{"name": "game", "containerPort": 7777, "protocol": "UDP"}]

@@ -71,14 +71,14 @@ def explain(
         known = ", ".join(sorted(other.name for other in around.of(kind))) or "none"
         _fail(f"no {kind} {name} in namespace {around.namespace.name}; there are: {known}")
     try:
-        told = service_story.story(one, around) if kind == "Service" else pod_story.story(one, around)
+        story = service_story if kind == "Service" else pod_story
+        told = story.story(one, around)
     except MalformedObject as malformed:
         _fail(f"{one}: {malformed}: the API server refuses a value of this type; give it the right one")
     if output is Format.JSON:
         print_json(told)
     else:
-        tree = service_story.tree(told, around.live) if kind == "Service" else pod_story.tree(told)
-        _print(tree, told)
+        _print(story.tree(told), told)
     if any(finding["severity"] == "reject" for finding in told["findings"]):
         raise typer.Exit(CANNOT_WORK)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -12,13 +13,15 @@ from webhook.cli.sources import Item
 from webhook.handlers import AUDIT, POD, SERVICE, WORKLOADS, mode_of
 from webhook.policy import keys
 from webhook.policy.cluster import Cluster, LimitRange, Namespace, Owner, Sidecar, parse_limit_range
-from webhook.policy.finding import Decision, Finding, Severity, shortened
+from webhook.policy.finding import Decision, Edit, Finding, Severity, shortened
 from webhook.policy.pod import decision as pods
 from webhook.policy.pod import templates
+from webhook.policy.pod.sight import of_template
 from webhook.policy.raw import MalformedObject
 from webhook.policy.service import decision as services
 from webhook.policy.service.demand import Demand, demand
 from webhook.policy.service.objects import Service, parse_service
+from webhook.policy.service.sight import PodInSight, Sight
 
 SYSTEM = "kube-system"
 
@@ -71,7 +74,7 @@ class Release:
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
     """Those that opted in."""
     decisions: dict[tuple[str, str, str], Decision] = field(default_factory=dict)
-    """By the identity of the object; without edits where they do not count."""
+    """By the identity of the object."""
     _demands: dict[str, list[Demand]] = field(default_factory=dict)
 
     def decide(self) -> None:
@@ -122,11 +125,9 @@ class Release:
         for finding in decision.findings:
             rejects = "rejected: " if finding.severity is Severity.REJECT else ""
             self.said.append(Said(f"{f'{AUDIT}: ' if audited else rejects}{finding}", item, finding))
-        counts = not audited and not decision.rejected
-        self.decisions[item.identity] = decision if counts else replace(decision, edits=())
+        self.decisions[item.identity] = decision
         self.rejected |= decision.rejected and not audited
-        if counts:
-            item.edit(decision.edits)
+        item.edit(_counting(decision, namespace))
 
     def service(self, item: Item, old: Mapping[str, Any] | None, namespace: Namespace) -> Decision:
         siblings = [
@@ -135,13 +136,31 @@ class Release:
             if other.type in SERVICE and other.namespace == item.namespace and other.name != item.name
             for service in _load_balancer(other)
         ]
-        decision = services.mutate(item.raw, old, namespace, siblings, self.cluster)
-        counts = decision.edits and not decision.rejected and mode_of(namespace) != AUDIT
-        raw = patch.apply(item.raw, patch.operations(item.raw, decision.edits)) if counts else item.raw
-        asked = demand(parse_service(raw, item.namespace), self.cluster)
+        sight = self._sight(item)
+        decision = services.mutate(item.raw, old, namespace, siblings, self.cluster, sight)
+        admitted = _edited(item.raw, _counting(decision, namespace))
+        asked = demand(parse_service(admitted, item.namespace), self.cluster)
         if asked:
             self._demands.setdefault(item.namespace, []).append(asked)
         return decision
+
+    def admitted(self, item: Item) -> Mapping[str, Any]:
+        """The object as it is once the release is applied."""
+        decision, namespace = self.decisions.get(item.identity), self.namespaces.get(item.namespace)
+        return _edited(item.raw, _counting(decision, namespace)) if decision and namespace else item.raw
+
+    def _sight(self, service: Item) -> Sight:
+        """The pods and templates of the release that the Service selects."""
+        asked = demand(parse_service(service.raw, service.namespace), self.cluster)
+        sight: Counter[PodInSight] = Counter()
+        for item in self.items:
+            if asked and item.type in POD | WORKLOADS and item.namespace == service.namespace:
+                with suppress(MalformedObject):  # said where it is decided about itself
+                    template = templates.template_of(item.kind, item.raw)
+                    labels = template.map("metadata").strings("labels")
+                    if templates.selecting(item.kind, item.name, labels, [asked]):
+                        sight[of_template(item.kind, item.raw)] += 1
+        return sight
 
     def pod(self, item: Item, _old: Mapping[str, Any] | None, namespace: Namespace) -> Decision:
         return pods.mutate(item.raw, namespace, self._demands.get(item.namespace, ()), self.cluster)
@@ -168,6 +187,15 @@ _DECIDE: dict[tuple[str, str], Decide] = {
     **dict.fromkeys(POD, Release.pod),
     **dict.fromkeys(WORKLOADS, Release.workload),
 }
+
+
+def _counting(decision: Decision, namespace: Namespace) -> tuple[Edit, ...]:
+    """The edits that are made: none where the object is refused or the namespace only audited."""
+    return () if decision.rejected or mode_of(namespace) == AUDIT else decision.edits
+
+
+def _edited(raw: Mapping[str, Any], edits: Sequence[Edit]) -> Mapping[str, Any]:
+    return patch.apply(raw, patch.operations(raw, edits)) if edits else raw
 
 
 def _load_balancer(item: Item) -> Iterator[Service]:

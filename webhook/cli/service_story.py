@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from webhook.cli.surroundings import Surroundings
 from webhook.handlers import mode_of
 from webhook.policy.finding import Decision, shortened
 from webhook.policy.pod.network_policies import shut_out
+from webhook.policy.pod.sight import views
 from webhook.policy.raw import MalformedObject, Raw
 from webhook.policy.service import decision as services
 from webhook.policy.service.build import CROSS_ZONE, build
@@ -25,7 +27,6 @@ from webhook.policy.service.load_balancer import (
 )
 from webhook.policy.service.objects import Service, parse_service
 from webhook.policy.service.owners import Ownership, owner
-from webhook.policy.service.rules.adoption import ALL, THRESHOLDS
 
 OWNERS = {
     Ownership.LBC: "built by the AWS Load Balancer Controller",
@@ -40,19 +41,13 @@ KUBE_PROXY = 10256
 """kube-proxy's own health port, on each node."""
 STACK = "service.k8s.aws/stack-name"
 """Label of the TargetGroupBindings that LBC makes for its own Services."""
-SAFE_ORDER = (
-    "annotate the Service's target-group-attributes with"
-    f" {' and '.join(f'{name}={ALL}' for name in THRESHOLDS)}",
-    "roll the workload and wait until every target is healthy",
-    "set both to off (a key that is only removed stays in force)",
-)
 
 
 def story(one: KubernetesObject, around: Surroundings) -> dict[str, Any]:
     """Everything about the Service as JSON. Raises MalformedObject."""
     service = parse_service(one.raw, around.namespace.name)
     siblings = [other for other in around.services() if other.name != service.name]
-    decision = _decision(one, around, siblings)
+    decision = _decision(one, service, around, siblings)
     balancer = build(service, around.cluster, siblings)
     behind = list(_behind(service, around))
     return {
@@ -80,13 +75,17 @@ def story(one: KubernetesObject, around: Surroundings) -> dict[str, Any]:
     }
 
 
-def _decision(one: KubernetesObject, around: Surroundings, siblings: Sequence[Service]) -> Decision:
+def _decision(
+    one: KubernetesObject, service: Service, around: Surroundings, siblings: Sequence[Service]
+) -> Decision:
     if mode_of(around.namespace) is None:
         return Decision(reason="namespace_not_enabled")
-    written = around.written.get((one.kind, one.name))
-    if written is None:
-        return services.examine(one.raw, around.namespace, siblings, around.cluster)
-    return services.mutate(written.raw, None, around.namespace, siblings, around.cluster)
+    decision = around.decisions.get(one.identity)
+    if decision is not None:
+        return decision
+    selector = service.selector.items()
+    running = (pod.raw for pod in around.of("Pod") if selector and selector <= pod.labels.items())
+    return services.examine(one.raw, around.namespace, siblings, around.cluster, Counter(views(running)))
 
 
 def _behind(service: Service, around: Surroundings) -> Iterator[Judged]:
@@ -215,12 +214,12 @@ def _who(about: Judged, target: int | str, protocols: Sequence[str]) -> str:
     return f"nobody in {one} on TCP {number}"
 
 
-def tree(told: Mapping[str, Any], live: bool) -> Tree:
+def tree(told: Mapping[str, Any]) -> Tree:
     """The same for people."""
-    return Tree(f"Service {told['namespace']}/{told['name']}", list(_branches(told, live)))
+    return Tree(f"Service {told['namespace']}/{told['name']}", list(_branches(told)))
 
 
-def _branches(told: Mapping[str, Any], live: bool) -> Iterator[Tree]:
+def _branches(told: Mapping[str, Any]) -> Iterator[Tree]:
     by_class = f" (class {told['loadBalancerClass']})" if told["loadBalancerClass"] else ""
     yield Tree(f"{OWNERS[Ownership(told['owner'])]}{by_class}")
     if told["reason"]:
@@ -230,13 +229,6 @@ def _branches(told: Mapping[str, Any], live: bool) -> Iterator[Tree]:
         yield Tree("udplb sets", [Tree(line) for line in sets])
     if told["loadBalancer"]:
         yield _balancer_tree(told["loadBalancer"])
-    missing = [pod for pod in told["pods"] if pod["missing"]]
-    if live and missing:
-        line = (
-            f"{len(missing)} of {len(told['pods'])} pods have no sidecar that works; the first one that has"
-            " takes all the traffic of the load balancer. In this order:"
-        )
-        yield Tree(line, [Tree(f"{number}. {step}") for number, step in enumerate(SAFE_ORDER, 1)])
     yield from policy_lines(told["networkPolicies"])
     yield from map(Tree, told["notes"])
 

@@ -6,13 +6,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
-from webhook import patch
 from webhook.cli.objects import KubernetesObject
 from webhook.cli.release import Release, offline_cluster
-from webhook.cli.sources import Item, Source
+from webhook.cli.sources import Source
 from webhook.policy.cluster import Cluster, Namespace, Owner, parse_limit_range
+from webhook.policy.finding import Decision
 from webhook.policy.pod.templates import path_of
 from webhook.policy.raw import MalformedObject, Raw
 from webhook.policy.service.demand import Demand, demand
@@ -40,13 +39,14 @@ class Surroundings:
     """One namespace, as it is in a cluster or as it will be once manifests are applied.
 
     `written` holds objects of manifests as they are written, by kind and name; `objects` holds them as
-    admission makes them.
+    admission makes them, and `decisions` what it says to them, by their identities.
     """
 
     namespace: Namespace
     cluster: Cluster
     objects: Sequence[KubernetesObject]
     written: Mapping[tuple[str, str], KubernetesObject]
+    decisions: Mapping[tuple[str, str, str], Decision]
     live: bool
 
     def find(self, kind: str, name: str) -> KubernetesObject | None:
@@ -82,15 +82,10 @@ def of_manifests(sources: Sequence[Source], name: str, owner: Owner) -> Surround
     release = Release(items, [], offline_cluster(owner))
     release.decide()
     here = [item for item in items if item.namespace == name]
-    admitted = [replace(item, raw=_admitted(item, release)) for item in here]
+    admitted = [replace(item, raw=release.admitted(item)) for item in here]
     written = {(item.kind, item.name): item for item in here}
     namespace = release.namespaces.get(name) or Namespace(name, {})
-    return Surroundings(namespace, release.cluster, admitted, written, live=False)
-
-
-def _admitted(item: Item, release: Release) -> Mapping[str, Any]:
-    decision = release.decisions.get(item.identity)
-    return patch.apply(item.raw, patch.operations(item.raw, decision.edits)) if decision else item.raw
+    return Surroundings(namespace, release.cluster, admitted, written, release.decisions, live=False)
 
 
 def of_cluster(kubeconfig: Path | None, name: str, kinds: Collection[str]) -> Surroundings:
@@ -116,4 +111,4 @@ def of_cluster(kubeconfig: Path | None, name: str, kinds: Collection[str]) -> Su
                 raise
     ranges = (parse_limit_range(one.raw) for one in objects if one.kind == "LimitRange")
     namespace = Namespace(name, labels, tuple(chain.from_iterable(ranges)))
-    return Surroundings(namespace, cluster, objects, {}, live=True)
+    return Surroundings(namespace, cluster, objects, {}, {}, live=True)

@@ -13,8 +13,7 @@ import structlog
 from webhook.kube.bucket import TokenBucket
 from webhook.kube.client import ApiClient, ApiError
 from webhook.kube.live import EMPTY, FAILED, FOUND, LIMITED
-from webhook.policy.pod.sight import in_sight
-from webhook.policy.raw import MalformedObject
+from webhook.policy.pod.sight import views
 from webhook.policy.service.sight import NOTHING, PodInSight, Sight
 
 MOST_PODS = 500
@@ -67,12 +66,7 @@ class PodLists:
         sight: Counter[PodInSight] = Counter()
         read = 0
         for page in self._client.list(path, query, seconds=ends - time.monotonic(), page_size=PAGE_SIZE):
-            for raw in page.items:
-                try:
-                    pod = in_sight(raw)
-                except MalformedObject:
-                    continue
-                sight.update((pod,) if pod is not None else ())
+            sight.update(views(page.items))
             read += len(page.items)
             if read >= MOST_PODS:
                 break

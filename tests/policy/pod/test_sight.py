@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from webhook.policy.pod.sight import in_sight
+from webhook.policy.pod.sight import in_sight, of_template, views
 from webhook.policy.service.sight import PodInSight
 
 GAME = {"name": "game", "ports": [{"name": "game", "containerPort": 7777, "protocol": "UDP"}]}
@@ -53,6 +53,29 @@ def owned(kind: str, name: str, **labels: str) -> dict[str, Any]:
 )
 def test_the_owner_is_what_a_person_would_roll(raw: dict[str, Any], owner: str) -> None:
     assert seen(raw).owner == owner
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw"),
+    [
+        ("Pod", pod()),
+        ("Deployment", {"metadata": {"name": "game-0"}, "spec": {"template": pod()}}),
+        (
+            "CronJob",
+            {"metadata": {"name": "game-0"}, "spec": {"jobTemplate": {"spec": {"template": pod()}}}},
+        ),
+    ],
+)
+def test_a_template_is_seen_as_pods_that_do_not_run_yet(kind: str, raw: dict[str, Any]) -> None:
+    seen_there = of_template(kind, raw)
+    assert (seen_there.owner, seen_there.running) == (f"{kind.lower()}/game-0", False)
+    assert seen_there.ports == seen(pod()).ports
+
+
+def test_pods_that_are_malformed_or_gone_are_not_in_sight() -> None:
+    assert list(views([pod(spec={"containers": {}}), pod(status={"phase": "Failed"}), pod()])) == [
+        seen(pod())
+    ]
 
 
 def test_ports_are_those_of_the_applications_alone() -> None:

@@ -63,6 +63,11 @@ def test_the_last_step_is_told_when_every_pod_answers() -> None:
     assert "set both target_group_health percentages to off" in last
 
 
+def test_what_does_not_run_yet_is_no_step_of_an_adoption() -> None:
+    assert said(judged(finished(), {replace(BARE, running=False): 1}), "UDPLB402") == []
+    assert said(judged(finished(TO_ALL), {replace(SERVED, running=False): 1}), "UDPLB402") == []
+
+
 def test_a_restart_never_stands_alone() -> None:
     for pods in ({BARE: 1}, {BARE: 400, SERVED: 100}, {STALE: 1}):
         warnings = said(judged(finished(), pods), "UDPLB402")

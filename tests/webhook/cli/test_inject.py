@@ -120,6 +120,31 @@ def test_a_service_and_a_workload_of_two_files_are_seen_together(tmp_path: Path)
     assert INJECTED not in inject("-f", str(workload)).stdout
 
 
+TWINS = SERVICE.replace(
+    "[{port: 7777, protocol: UDP}]",
+    "[{name: a, port: 53, targetPort: dns-tcp, protocol: TCP}, {name: b, port: 53, targetPort: dns, protocol: UDP}]",
+)
+NAMED = DEPLOYMENT + (
+    "          ports: [{name: dns, containerPort: 53, protocol: UDP}, {name: dns-tcp, containerPort: %s}]\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("workload", "code", "exit_code"),
+    [("", "UDPLB303", 0), (NAMED % 53, "", 0), (NAMED % 5353, "UDPLB302", 1)],
+    ids=["none in sight", "one number", "two numbers"],
+)
+def test_names_are_resolved_in_the_templates_of_the_release(workload: str, code: str, exit_code: int) -> None:
+    done = inject(manifests=stream(TWINS, workload))
+    assert done.exit_code == exit_code
+    said = [line for line in done.stderr.splitlines() if "UDPLB30" in line]
+    assert [code in line for line in said] == ([True] if code else [])
+
+
+def test_templates_are_no_running_pods_that_lack_a_sidecar() -> None:
+    assert "UDPLB402" not in inject(manifests=stream(labelled("audit"), SERVICE, DEPLOYMENT)).stderr
+
+
 def test_a_service_of_another_namespace_asks_for_nothing() -> None:
     done = inject(manifests=stream(SERVICE.replace("shop", "other"), DEPLOYMENT))
     assert INJECTED not in done.stdout

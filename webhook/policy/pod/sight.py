@@ -1,21 +1,43 @@
-"""A running pod as the rules about its Services see it."""
+"""A pod as the rules about its Services see it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from webhook.policy import keys
 from webhook.policy.pod.objects import Pod, parse_pod
+from webhook.policy.pod.templates import template_of
 from webhook.policy.pod.verify import served_ports
-from webhook.policy.raw import Raw
+from webhook.policy.raw import MalformedObject, Raw
 from webhook.policy.service.sight import PodInSight
 
 _ENDED = ("Succeeded", "Failed")
 
 
+def views(pods: Iterable[Mapping[str, Any]]) -> Iterator[PodInSight]:
+    """The views of those that run; one with a field of a wrong type cannot run."""
+    for raw in pods:
+        with suppress(MalformedObject):
+            view = in_sight(raw)
+            if view is not None:
+                yield view
+
+
+def of_template(kind: str, raw: Mapping[str, Any]) -> PodInSight:
+    """The view of the pods that a workload will make, or of a pod that is not there yet.
+
+    Raises:
+        MalformedObject: a field has another type than the API has.
+    """
+    owner = f"{kind.lower()}/{Raw(raw).map('metadata').text('name')}"
+    return replace(_view(template_of(kind, raw)), owner=owner, running=False)
+
+
 def in_sight(raw: Mapping[str, Any]) -> PodInSight | None:
-    """The view of a pod, or of a workload's template; None for one that has ended or is about to.
+    """The view of a running pod; None for one that has ended or is about to.
 
     Raises:
         MalformedObject: a field has another type than the API has.
@@ -24,9 +46,13 @@ def in_sight(raw: Mapping[str, Any]) -> PodInSight | None:
     metadata = view.map("metadata")
     if metadata.get("deletionTimestamp") is not None or view.map("status").text("phase") in _ENDED:
         return None
-    pod = parse_pod(raw)
+    return _view(view)
+
+
+def _view(raw: Raw) -> PodInSight:
+    pod = parse_pod(raw.fields)
     return PodInSight(
-        owner=_owner(metadata, pod.labels),
+        owner=_owner(raw.map("metadata"), pod.labels),
         labels=frozenset(pod.labels.items()),
         ports=frozenset(
             (port.protocol, port.name, port.number)

@@ -24,9 +24,16 @@ Object = Mapping[str, Any]
 
 
 def mutate(
-    raw: Object, old: Object | None, namespace: Namespace, siblings: Sequence[Service], cluster: Cluster
+    raw: Object,
+    old: Object | None,
+    namespace: Namespace,
+    siblings: Sequence[Service],
+    cluster: Cluster,
+    pods: Sight | None = None,
 ) -> Decision:
     """What to set on a Service at CREATE, what to put back at UPDATE, and every finding, early.
+
+    `pods` are those behind it, None where nobody looks at them now.
 
     Raises:
         MalformedObject: a field has another type than the API has.
@@ -39,7 +46,7 @@ def mutate(
         wanted = defaults(service, namespace, cluster)
     else:
         wanted = restore(before, service, namespace, cluster)
-    return _judged(service, before, namespace, siblings, cluster, edits=wanted)
+    return _judged(service, before, namespace, siblings, cluster, edits=wanted, pods=pods)
 
 
 def validate(
@@ -50,7 +57,7 @@ def validate(
     cluster: Cluster,
     pods: Sight = NOTHING,
 ) -> Decision:
-    """Every finding of the final object, whatever other webhooks made of it; `pods` run behind it.
+    """Every finding of the final object, whatever other webhooks made of it; `pods` are those behind it.
 
     Raises:
         MalformedObject: a field has another type than the API has.
@@ -78,8 +85,14 @@ def selector_in_question(
     return service.selector if asked is not None and asked.udp and not asked.instance else {}
 
 
-def examine(raw: Object, namespace: Namespace, siblings: Sequence[Service], cluster: Cluster) -> Decision:
-    """Every finding of a Service that exists, where nobody changes it now.
+def examine(
+    raw: Object,
+    namespace: Namespace,
+    siblings: Sequence[Service],
+    cluster: Cluster,
+    pods: Sight = NOTHING,
+) -> Decision:
+    """Every finding of a Service that exists, where nobody changes it now; `pods` run behind it.
 
     Raises:
         MalformedObject: a field has another type than the API has.
@@ -89,7 +102,7 @@ def examine(raw: Object, namespace: Namespace, siblings: Sequence[Service], clus
     if left is not None:
         return left
     others = tuple(other for other in siblings if other.name != service.name)
-    found, broken = check(_facts(service, namespace, cluster, others))
+    found, broken = check(replace(_facts(service, namespace, cluster, others), pods=pods))
     return Decision(findings=_allowance(service).apply(found), broken=broken)
 
 

@@ -34,7 +34,7 @@ class Facts:
     missing: tuple[Edit, ...] = ()
     before: Facts | None = None
     pods: Sight | None = None
-    """The pods that run behind it; None in the mutating webhook, which looks at none."""
+    """The pods behind it; None in the mutating webhook, which looks at none."""
     new: bool = False
     """The load balancer comes into being by this request."""
 

@@ -1,4 +1,4 @@
-"""The pods that run behind a Service, as far as the validating webhook has them in sight: for advice only."""
+"""The pods behind a Service, as far as anybody has them in sight: for advice only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PodInSight:
-    """What a Service's rules read of a running pod; equal pods of one workload are one value.
+    """What a Service's rules read of a pod, or of a workload's template; equal pods of a workload are one value.
 
     `ports` holds protocol, name and number of each port that the applications declare. `sidecar` holds the
     TCP ports that its sidecar answers on, None without one. `owner` is what a person would roll:
@@ -21,6 +21,8 @@ class PodInSight:
     sidecar: frozenset[int] | None = None
     unchanging: bool = False
     """A new pod of its kind would be the same: its own keys decide, or it can have no sidecar."""
+    running: bool = True
+    """Not a template or a manifest, of which no pod may exist yet."""
 
     def resolve(self, target: int | str, protocol: str) -> int | None:
         """A target port as a number in this pod: a name counts with its protocol only."""

@@ -24,8 +24,8 @@ RESTARTABLE = ("deployment", "statefulset", "daemonset")
 
 
 def unanswered_pods(facts: Facts) -> Iterator[Fault]:
-    """How many pods in sight do not answer, and the steps, of which a bare restart is never one."""
-    sight = facts.pods or NOTHING
+    """How many running pods do not answer, and the steps, of which a bare restart is never one."""
+    sight = {pod: count for pod, count in (facts.pods or NOTHING).items() if pod.running}
     asked = demand(facts.service, facts.cluster, facts.model) if sight else None
     if asked is None or not asked.udp:
         return
