@@ -12,6 +12,7 @@ from webhook.policy import keys
 from webhook.policy.cluster import Cluster, Namespace
 from webhook.policy.finding import Decision, Severity, shortened
 from webhook.policy.pod import decision as pods
+from webhook.policy.pod.rules import SkipReason
 from webhook.policy.raw import MalformedObject, Raw
 from webhook.policy.service import decision as services
 from webhook.policy.service.demand import Demand, LookupFailed
@@ -19,8 +20,6 @@ from webhook.policy.service.objects import Service
 from webhook.policy.service.sight import NOTHING, Sight
 
 AUDIT = "audit"
-NOT_ENABLED = "namespace_not_enabled"
-MALFORMED_OBJECT = "malformed_object"
 
 POD = frozenset({("", "Pod")})
 SERVICE = frozenset({("", "Service")})
@@ -95,15 +94,15 @@ class Handler:
         if request.operation == "UPDATE" and request.old_object is None:
             raise MalformedReview("request.oldObject is missing, on UPDATE")
         namespace = self.namespaces.namespace(request.namespace)
-        mode = mode_of(namespace)
+        mode = namespace.mode
         if mode is None:
-            return Answer(allowed(request), "skipped", NOT_ENABLED)
+            return Answer(allowed(request), "skipped", SkipReason.NAMESPACE_NOT_ENABLED)
         cluster = self.cluster()
         owner = (namespace.labels or {}).get(keys.OWNER) or cluster.owner or ""
         try:
             decision = await self.decide(request, namespace, cluster)
         except MalformedObject:
-            return Answer(allowed(request), "skipped", MALFORMED_OBJECT, mode, owner)
+            return Answer(allowed(request), "skipped", SkipReason.MALFORMED_OBJECT, mode, owner)
         said = in_audit(request, decision) if mode == AUDIT else enforced(request, decision)
         return Answer(*said, decision.reason, mode, owner, decision.findings, decision.broken)
 
@@ -113,17 +112,6 @@ class Handler:
             and request.operation in self.changes
             and not request.subresource
         )
-
-
-def mode_of(namespace: Namespace) -> str | None:
-    """`enabled` or `audit`; None for a namespace that is known not to have opted in.
-
-    One that the cache does not hold counts as enabled, for the API server's selector sent its object.
-    """
-    if namespace.labels is None:
-        return "enabled"
-    label = namespace.labels.get(keys.INJECT)
-    return label if label in keys.MODES else None
 
 
 def enforced(request: AdmissionRequest, decision: Decision) -> tuple[Response, str]:

@@ -167,7 +167,8 @@ def test_namespaces_are_held_by_label_and_with_their_limits(plane: ControlPlane,
             held = cache.namespace(namespace)
             assert held.labels is not None
             assert held.labels["team"] == "games"
-            assert held.limit_ranges == (LimitRange("Container", min={"cpu": "5m"}, max={"cpu": "1"}),)
+            bounds = LimitRange("Container", {"cpu": "5m"}, {"cpu": "1"}, default={"cpu": "1"})
+            assert held.limit_ranges == (bounds,)
             assert cache.namespace(other).limit_ranges == ()
 
     asyncio.run(test())

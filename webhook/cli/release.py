@@ -10,7 +10,7 @@ from typing import Any
 
 from webhook import __version__, patch
 from webhook.cli.sources import Item
-from webhook.handlers import AUDIT, POD, SERVICE, WORKLOADS, mode_of
+from webhook.handlers import AUDIT, POD, SERVICE, WORKLOADS
 from webhook.policy import keys
 from webhook.policy.cluster import Cluster, LimitRange, Namespace, Owner, Sidecar, parse_limit_range
 from webhook.policy.finding import Decision, Edit, Finding, Severity, shortened
@@ -105,7 +105,7 @@ class Release:
         if not described:  # whatever their labels are, unknown as they are
             described = dict.fromkeys(item.namespace for item in self.items)
         found = (Namespace(name, labels, self._limits(name)) for name, labels in described.items())
-        return {one.name: one for one in found if mode_of(one) and one.name != SYSTEM}
+        return {one.name: one for one in found if one.mode and one.name != SYSTEM}
 
     def _limits(self, namespace: str) -> tuple[LimitRange, ...]:
         ranges: tuple[LimitRange, ...] = ()
@@ -116,7 +116,7 @@ class Release:
         return ranges
 
     def _take(self, item: Item, decision: Decision, namespace: Namespace) -> None:
-        audited = mode_of(namespace) == AUDIT
+        audited = namespace.mode == AUDIT
         if audited:
             changes = (edit for edit in decision.edits if edit.says)
             self.said += (
@@ -191,7 +191,7 @@ _DECIDE: dict[tuple[str, str], Decide] = {
 
 def _counting(decision: Decision, namespace: Namespace) -> tuple[Edit, ...]:
     """The edits that are made: none where the object is refused or the namespace only audited."""
-    return () if decision.rejected or mode_of(namespace) == AUDIT else decision.edits
+    return () if decision.rejected or namespace.mode == AUDIT else decision.edits
 
 
 def _edited(raw: Mapping[str, Any], edits: Sequence[Edit]) -> Mapping[str, Any]:

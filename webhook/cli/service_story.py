@@ -11,7 +11,6 @@ from webhook.cli.output import Tree
 from webhook.cli.pod_story import Judged, judged, policy_lines
 from webhook.cli.release import finding_to_json
 from webhook.cli.surroundings import Surroundings
-from webhook.handlers import mode_of
 from webhook.policy.finding import Decision, shortened
 from webhook.policy.pod.network_policies import shut_out
 from webhook.policy.pod.sight import views
@@ -56,7 +55,7 @@ def story(one: KubernetesObject, around: Surroundings) -> dict[str, Any]:
         "name": one.name,
         "owner": str(owner(service, around.cluster)),
         "loadBalancerClass": service.load_balancer_class,
-        "mode": mode_of(around.namespace),
+        "mode": around.namespace.mode,
         "reason": decision.reason,
         "sets": [{"code": edit.code, "field": edit.field, "value": edit.value} for edit in decision.edits],
         "loadBalancer": _balancer(balancer, service, behind) if service.type == "LoadBalancer" else None,
@@ -78,7 +77,7 @@ def story(one: KubernetesObject, around: Surroundings) -> dict[str, Any]:
 def _decision(
     one: KubernetesObject, service: Service, around: Surroundings, siblings: Sequence[Service]
 ) -> Decision:
-    if mode_of(around.namespace) is None:
+    if around.namespace.mode is None:
         return Decision(reason="namespace_not_enabled")
     decision = around.decisions.get(one.identity)
     if decision is not None:

@@ -33,7 +33,6 @@ from webhook.kube.services import (
     demands,
     read_service,
 )
-from webhook.policy import keys
 from webhook.policy.cluster import Cluster, Namespace
 from webhook.policy.raw import MalformedObject
 from webhook.policy.service.demand import Demand, demand
@@ -188,7 +187,7 @@ class ClusterCache:
 
     def _opted_in(self, namespace: str) -> bool:
         """Whether the namespace is known to have: a name out of a forged review becomes no path."""
-        return (self._namespaces.labels(namespace) or {}).get(keys.INJECT) in keys.MODES
+        return bool(self._namespaces.labels(namespace))  # of the others no label is kept
 
     def _demands(self, services: NamespaceServices, labels: Mapping[str, str] | None) -> Sequence[Demand]:
         members = services.all() if labels is None else services.selecting(labels)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from webhook.policy import keys
 from webhook.policy.finding import Severity
 from webhook.policy.raw import Raw
 
@@ -114,3 +115,12 @@ class Namespace:
     labels: Mapping[str, str] | None = None
     limit_ranges: tuple[LimitRange, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def mode(self) -> str | None:
+        """`enabled` or `audit`; None for a namespace that is known not to have opted in.
+
+        One that the cache does not hold counts as enabled, for the API server's selector sent its object.
+        """
+        label = "enabled" if self.labels is None else self.labels.get(keys.INJECT)
+        return label if label in keys.MODES else None

@@ -10,7 +10,7 @@ from webhook.policy.cluster import Cluster, Namespace
 from webhook.policy.finding import Decision, Edit, Finding, Waivers
 from webhook.policy.pod import advice, rules, templates
 from webhook.policy.pod.annotations import misplaced
-from webhook.policy.pod.injection import Facts, Inject, Skip, decide, gather, opted_in
+from webhook.policy.pod.injection import Facts, Inject, Skip, decide, gather
 from webhook.policy.pod.insertion import insertion, removal, uninjection
 from webhook.policy.pod.objects import is_owned, parse_pod
 from webhook.policy.pod.resources import Resources
@@ -78,7 +78,7 @@ def validate(
     """
     pod = parse_pod(raw)
     facts = gather(Raw(raw), pod, (), namespace, cluster)
-    if not opted_in(namespace) or pod.mirror or facts.wishes.inject is False:
+    if namespace.mode is None or pod.mirror or facts.wishes.inject is False:
         return Decision()
     unreadable = () if pod.owned else advice.unreadable(facts)
     return Decision(findings=Waivers(cluster.severities).apply((*unreadable, *advice.verify(facts))))
@@ -113,7 +113,7 @@ def preview(
     facts = gather(template, pod, matching, namespace, cluster)
     verdict = decide(facts)
     said = [*advice.advise(facts, verdict), *(_told(facts, verdict) if dry_run else ())]
-    outside = misplaced(metadata, ".".join(templates.path_of(kind))) if opted_in(namespace) else ()
+    outside = misplaced(metadata, ".".join(templates.path_of(kind))) if namespace.mode else ()
     findings = Waivers(cluster.severities).apply((*outside, *_inside(kind, said)))
     return Decision((), findings, verdict.reason if isinstance(verdict, Skip) else "")
 

@@ -118,11 +118,6 @@ def stands(facts: Facts) -> bool:
     return places == [PLACES[facts.wishes.native]]
 
 
-def opted_in(namespace: Namespace) -> bool:
-    """A namespace that the cache does not hold counts as opted in: the API server's selector sent it."""
-    return namespace.labels is None or namespace.labels.get(keys.INJECT) in keys.MODES
-
-
 def _newer(facts: Facts) -> bool:
     status, sidecars = facts.status, facts.pod.sidecars
     if status is None or not status.newer_than(facts.cluster.version):
@@ -133,7 +128,7 @@ def _newer(facts: Facts) -> bool:
 Applies = Callable[[Facts], bool]
 
 _SETTLED: tuple[tuple[SkipReason, Applies], ...] = (
-    (SkipReason.NAMESPACE_NOT_ENABLED, lambda facts: not opted_in(facts.namespace)),
+    (SkipReason.NAMESPACE_NOT_ENABLED, lambda facts: facts.namespace.mode is None),
     (SkipReason.MIRROR_POD, lambda facts: facts.pod.mirror),
     (SkipReason.DISABLED_BY_POD, lambda facts: facts.wishes.inject is False),
     (SkipReason.ALREADY_INJECTED, _newer),
