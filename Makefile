@@ -46,7 +46,7 @@ test-fast: lint
 
 test: programs lint sidecar
 	rm -f .coverage .coverage.*
-	$(PYTEST) tests --ignore=tests/e2e $(EXTRA) --cov --cov-report=
+	$(PYTEST) tests --ignore=tests/e2e --numprocesses=auto --dist=loadfile $(EXTRA) --cov --cov-report=
 	$(MAKE) --no-print-directory cover
 
 # One real node with the images and the chart. Needs root and Debian's packages, and says which.
