@@ -57,10 +57,17 @@ def test_a_review_with_findings_is_logged_and_one_without_is_not(
 
 def test_lines_of_libraries_are_json_too(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     logs.configure("info")
-    logging.getLogger("uvicorn.error").warning("Invalid %s", "request")
-    logging.getLogger("asyncio").error("broken")
-    logging.getLogger("uvicorn.error").info("not a word")
+    logging.getLogger("urllib3.connectionpool").warning("Retrying %s", "once")
+    logging.getLogger("uvicorn.error").error("broken")
+    logging.getLogger("urllib3.connectionpool").info("not a word")
     assert [(line["event"], line["logger"], line["level"]) for line in lines(capfdbinary)] == [
-        ("Invalid request", "uvicorn.error", "warning"),
-        ("broken", "asyncio", "error"),
+        ("Retrying once", "urllib3.connectionpool", "warning"),
+        ("broken", "uvicorn.error", "error"),
     ]
+
+
+def test_clients_that_speak_no_http_fill_no_log(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    logs.configure("info")
+    for _ in range(1000):
+        logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+    assert lines(capfdbinary) == []
