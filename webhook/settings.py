@@ -266,8 +266,10 @@ def names(model: type[BaseModel] = Settings, above: tuple[str, ...] = ()) -> Ite
             yield Name(path, field.description or "")
 
 
-def load(flags: Mapping[str, str], environ: Mapping[str, str], config: Path | None = None) -> Settings:
-    """The settings; flags go by their key (`auto_mode_tcp_udp`).
+def load(
+    flags: Mapping[str, str], environ: Mapping[str, str], config: Path | None = None, *, serves: bool = True
+) -> Settings:
+    """The settings; flags go by their key (`auto_mode_tcp_udp`). Only who serves needs a certificate.
 
     Raises:
         SettingsError: with every fault of every source.
@@ -290,6 +292,8 @@ def load(flags: Mapping[str, str], environ: Mapping[str, str], config: Path | No
         }
         settings = Settings.model_validate(sound)  # what is left may contradict itself, too
     faults += _contradictions(settings)
+    if serves:
+        faults += _unservable(settings)
     if faults:
         raise SettingsError(faults)
     return settings
@@ -332,7 +336,7 @@ def _sentence(location: tuple[int | str, ...], message: str, found: object) -> s
     return f"{name}: {found!r} is refused: {message[0].lower()}{message[1:]}"
 
 
-def _contradictions(settings: Settings) -> Iterator[str]:
+def _unservable(settings: Settings) -> Iterator[str]:
     if settings.tls.mode == "self":
         for name, given in (("certFile", settings.cert_file), ("keyFile", settings.key_file)):
             if given is not None:
@@ -348,6 +352,9 @@ def _contradictions(settings: Settings) -> Iterator[str]:
             yield f"keyFile: missing{other}; name the key of the serving certificate"
     if settings.port == settings.ops_port:
         yield f"opsPort: {settings.ops_port} is the port of the reviews too; give one of them another number"
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
     resources = settings.sidecar.resources
     for name, asked in resources.requests.items():
         limit = resources.limits.get(name)

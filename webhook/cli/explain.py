@@ -8,10 +8,11 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from webhook.cli import pod_story, service_story, sources, surroundings
+from webhook.cli.cluster import Config, OwnerOption, configured, offline
 from webhook.cli.output import Format, Output, Tree, print_json
 from webhook.cli.surroundings import Surroundings
 from webhook.policy import catalogue
-from webhook.policy.cluster import Owner
+from webhook.policy.cluster import Cluster
 from webhook.policy.finding import shortened
 from webhook.policy.raw import MalformedObject
 
@@ -40,7 +41,8 @@ def explain(
         str | None,
         typer.Option("-n", "--namespace", help="Where the object is; else default, or as -f says."),
     ] = None,
-    owner: Annotated[Owner, typer.Option(help="With -f: who builds load balancers.")] = Owner.LBC,
+    owner: OwnerOption = None,
+    config: Config = None,
     kubeconfig: Annotated[
         Path | None, typer.Option(help="Without -f: the cluster; else the pod's account or $KUBECONFIG.")
     ] = None,
@@ -65,7 +67,8 @@ def explain(
         _explain_rule(what.upper(), output)
         return
     kind, name = _kind_and_name(what)
-    around = _look(kind, name, files, namespace, owner, kubeconfig)
+    cluster = (offline if files else configured)(config, "explain", owner)
+    around = _look(kind, name, files, namespace, cluster, kubeconfig)
     one = around.find(kind, name)
     if one is None:
         known = ", ".join(sorted(other.name for other in around.of(kind))) or "none"
@@ -126,18 +129,18 @@ def _look(
     name: str,
     files: list[str] | None,
     namespace: str | None,
-    owner: Owner,
+    cluster: Cluster,
     kubeconfig: Path | None,
 ) -> Surroundings:
     if files:
         given = sources.read(files, "explain")
         items = (item for source in given for item in source.items())
         found = [item.namespace for item in items if (item.kind, item.name) == (kind, name)]
-        return surroundings.of_manifests(given, namespace or (found or ["default"])[0], owner)
+        return surroundings.of_manifests(given, namespace or (found or ["default"])[0], cluster)
     from webhook.kube.client import ApiError, NoCluster  # here, for a rule and manifests need no client
 
     try:
-        return surroundings.of_cluster(kubeconfig, namespace or "default", {kind, "Service", "Pod"})
+        return surroundings.of_cluster(kubeconfig, namespace or "default", {kind, "Service", "Pod"}, cluster)
     except (ApiError, NoCluster) as failed:
         _fail(f"{failed}; for manifests name them with -f")
 

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from webhook.cli import sources
+from webhook.cli.cluster import Config, OwnerOption, offline
 from webhook.cli.output import Format, Output, print_json
-from webhook.cli.release import Release, offline_cluster
-from webhook.policy.cluster import Owner
+from webhook.cli.release import Release
 
 REJECTED = 1
 
@@ -20,7 +20,8 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 def inject(
     files: sources.Filenames = None,
     diff: sources.Diff = False,
-    owner: Annotated[Owner, typer.Option(help="Who builds load balancers in the cluster.")] = Owner.LBC,
+    owner: OwnerOption = None,
+    config: Config = None,
     old: Annotated[
         str | None,
         typer.Option(
@@ -44,6 +45,7 @@ def inject(
     \b
     Examples:
       udplb inject --diff -f docs/examples/game-server.yaml
+      udplb inject --diff --config udplb.yaml -f docs/examples/game-server.yaml
       helm template game ./chart | udplb inject -n games | kubectl apply -n games -f -
       kubectl kustomize overlays/eu | udplb inject --owner auto-mode > release.yaml
       kubectl get service game -o yaml > old.yaml; udplb inject --old old.yaml -f new.yaml
@@ -53,7 +55,7 @@ def inject(
     release = Release(
         [item for source in given for item in source.items(namespace)],
         [item for source in before for item in source.items(namespace)],
-        offline_cluster(owner),
+        offline(config, "inject", owner),
     )
     release.decide()
     if output is Format.JSON:

@@ -8,11 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from webhook import __version__, patch
+from webhook import patch
 from webhook.cli.sources import Item
 from webhook.handlers import AUDIT, POD, SERVICE, WORKLOADS
 from webhook.policy import keys
-from webhook.policy.cluster import Cluster, LimitRange, Namespace, Owner, Sidecar, parse_limit_range
+from webhook.policy.cluster import Cluster, LimitRange, Namespace, parse_limit_range
 from webhook.policy.finding import Decision, Edit, Finding, Severity, shortened
 from webhook.policy.pod import decision as pods
 from webhook.policy.pod import templates
@@ -24,11 +24,6 @@ from webhook.policy.service.objects import Service, parse_service
 from webhook.policy.service.sight import PodInSight, Sight
 
 SYSTEM = "kube-system"
-
-
-def offline_cluster(owner: Owner) -> Cluster:
-    """A cluster with the settings' defaults, where nobody can be asked."""
-    return Cluster(Sidecar(f"udp-healthcheck:{__version__}"), owner, version=__version__)
 
 
 @dataclass(frozen=True, slots=True)

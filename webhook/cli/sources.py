@@ -114,7 +114,8 @@ def changed(sources: Sequence[Source]) -> list[Any]:
     return [document.changed() for source in sources for document in source.documents]
 
 
-def fail(verb: str, sentence: str) -> NoReturn:
+def fail(verb: str, *sentences: str) -> NoReturn:
     """End the program for what is wrong with its call or its files."""
-    typer.echo(f"udplb {verb}: {sentence}", err=True)
+    for sentence in sentences:
+        typer.echo(f"udplb {verb}: {sentence}", err=True)
     raise typer.Exit(USAGE)

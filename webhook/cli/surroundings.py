@@ -8,9 +8,9 @@ from itertools import chain
 from pathlib import Path
 
 from webhook.cli.objects import KubernetesObject
-from webhook.cli.release import Release, offline_cluster
+from webhook.cli.release import Release
 from webhook.cli.sources import Source
-from webhook.policy.cluster import Cluster, Namespace, Owner, parse_limit_range
+from webhook.policy.cluster import Cluster, Namespace, parse_limit_range
 from webhook.policy.finding import Decision
 from webhook.policy.pod.templates import path_of
 from webhook.policy.raw import MalformedObject, Raw
@@ -76,10 +76,10 @@ class Surroundings:
         return [*(one for one in self.objects if path_of(one.kind)), *bare]
 
 
-def of_manifests(sources: Sequence[Source], name: str, owner: Owner) -> Surroundings:
+def of_manifests(sources: Sequence[Source], name: str, cluster: Cluster) -> Surroundings:
     """The namespace of this name once the manifests are applied, in a cluster that holds nothing else."""
     items = [item for source in sources for item in source.items(name)]
-    release = Release(items, [], offline_cluster(owner))
+    release = Release(items, [], cluster)
     release.decide()
     here = [item for item in items if item.namespace == name]
     admitted = [replace(item, raw=release.admitted(item)) for item in here]
@@ -88,8 +88,12 @@ def of_manifests(sources: Sequence[Source], name: str, owner: Owner) -> Surround
     return Surroundings(namespace, release.cluster, admitted, written, release.decisions, live=False)
 
 
-def of_cluster(kubeconfig: Path | None, name: str, kinds: Collection[str]) -> Surroundings:
+def of_cluster(
+    kubeconfig: Path | None, name: str, kinds: Collection[str], configured: Cluster
+) -> Surroundings:
     """The namespace of this name as it is, with these kinds of objects and those that are optional.
+
+    Of the cluster, what is not configured is found out.
 
     Raises:
         NoCluster: there is no kubeconfig that can be used.
@@ -99,7 +103,12 @@ def of_cluster(kubeconfig: Path | None, name: str, kinds: Collection[str]) -> Su
 
     api = client.ApiClient(client.configuration(kubeconfig))
     found = discovery.discover(api)
-    cluster = replace(offline_cluster(Owner.LBC), owner=found.owner, ipv6=found.ipv6)
+    cluster = replace(
+        configured,
+        owner=configured.owner or found.owner,
+        ipv6=configured.ipv6 or found.ipv6,
+        sees_pods=True,
+    )
     labels = Raw(api.get(f"/api/v1/namespaces/{name}")).map("metadata").strings("labels")
     objects: list[KubernetesObject] = []
     for kind in {*kinds, *OPTIONAL}:

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 import typer
 
 from webhook.cli import sources
+from webhook.cli.cluster import DEFAULTS
 from webhook.cli.output import Format, Output, print_json
-from webhook.cli.release import offline_cluster
 from webhook.cli.sources import Item
 from webhook.handlers import POD, SERVICE, WORKLOADS
-from webhook.policy.cluster import Owner
 from webhook.policy.pod import decision as pods
 from webhook.policy.pod import templates
 from webhook.policy.raw import MalformedObject
@@ -55,7 +54,7 @@ def _uninject(item: Item) -> Iterator[str]:
             yield f"{item}: left as it is: a Service does not tell what udplb set and what you wrote"
         elif item.type in POD | WORKLOADS:
             template = templates.template_of(item.kind, item.raw)
-            edits = pods.uninject(template.fields, offline_cluster(Owner.LBC))
+            edits = pods.uninject(template.fields, DEFAULTS)
             item.edit(edit.below(templates.path_of(item.kind)) for edit in edits)
     except MalformedObject as malformed:
         yield f"{item}: left as it is: {malformed}: the API server refuses a value of this type"

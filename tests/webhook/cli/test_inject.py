@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 from typer.testing import CliRunner, Result
 
-from webhook import __version__
+from webhook import __version__, settings
+from webhook.cli import cluster
 from webhook.cli.inject import app
 
 GOLDEN = Path("tests/golden/inject")
@@ -217,6 +219,35 @@ def test_an_audited_namespace_is_told_and_not_changed() -> None:
 def test_the_owner_names_the_class() -> None:
     assert "loadBalancerClass: eks.amazonaws.com/nlb" in inject("--owner=auto-mode", manifests=SERVICE).stdout
     assert "loadBalancerClass: service.k8s.aws/nlb" in inject(manifests=SERVICE).stdout
+
+
+def test_the_settings_of_the_webhook_count_offline(tmp_path: Path) -> None:
+    file = tmp_path / "udplb.yaml"
+    file.write_text(
+        "owner: auto-mode\ncrossZone: false\nport: 8443\nsidecar: {image: registry.example/sidecar:1}\n"
+    )
+    done = inject("--config", str(file), manifests=stream(SERVICE, DEPLOYMENT))
+    assert "loadBalancerClass: eks.amazonaws.com/nlb" in done.stdout
+    assert "image: registry.example/sidecar:1\n" in done.stdout
+    assert "cross_zone" not in done.stdout
+    over = inject("--config", str(file), "--owner=lbc", manifests=SERVICE)
+    assert "loadBalancerClass: service.k8s.aws/nlb" in over.stdout
+
+
+def test_a_settings_file_that_cannot_be_used_is_named_fault_by_fault(tmp_path: Path) -> None:
+    file = tmp_path / "udplb.yaml"
+    file.write_text("owner: aws\nsidecar: {uid: root}\n")
+    done = inject("--config", str(file), manifests=SERVICE)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert [line.split(":")[:2] for line in done.stderr.splitlines()] == [
+        ["udplb inject", " owner"],
+        ["udplb inject", " sidecar.uid"],
+    ]
+
+
+def test_without_a_settings_file_the_defaults_of_the_settings_count() -> None:
+    given = settings.load({}, {}, serves=False).cluster()
+    assert replace(cluster.DEFAULTS, sees_pods=given.sees_pods) == given
 
 
 def test_old_manifests_make_it_an_update(tmp_path: Path) -> None:
