@@ -88,7 +88,7 @@ OPTIONAL: dict[str, tuple[Any, ...]] = {
 
 def generated(seed: int) -> Service:
     """A Service that is well formed as far as its types go; the same one for the same seed."""
-    draw = random.Random(seed)  # noqa: S311
+    draw = random.Random(seed)
     names = draw.sample([*ANNOTATIONS], draw.randint(0, 5))
     annotations = {
         keys.aws(f"{name}53" if name.endswith(".") else name): draw.choice(WORDS) for name in names

@@ -112,7 +112,7 @@ def test_a_right_that_is_missing_is_named(control_plane: ControlPlane, namespace
 def names(control_plane: ControlPlane) -> Iterator[tuple[str, str]]:
     """A mutating and a validating webhook configuration that match nothing."""
     number = next(NUMBERS)
-    kinds = {f"certs-mutating-{number}": "mutating", f"certs-validating-{number}": "validating"}
+    names = (f"certs-mutating-{number}", f"certs-validating-{number}")
     hook = {
         "name": "a.certs.udplb",
         "clientConfig": {"service": {"namespace": "default", "name": "udplb"}},
@@ -129,11 +129,11 @@ def names(control_plane: ControlPlane) -> Iterator[tuple[str, str]]:
         ],
     }
     path = "/apis/admissionregistration.k8s.io/v1/{}webhookconfigurations"
-    for name, kind in kinds.items():
+    for name, kind in zip(names, ("mutating", "validating"), strict=True):
         body = {"metadata": {"name": name}, "webhooks": [hook, {**hook, "name": "b.certs.udplb"}]}
         assert control_plane.request("POST", path.format(kind), body).status == 201
-    yield tuple(kinds)  # type: ignore[misc]
-    for name, kind in kinds.items():
+    yield names
+    for name, kind in zip(names, ("mutating", "validating"), strict=True):
         control_plane.request("DELETE", f"{path.format(kind)}/{name}")
 
 

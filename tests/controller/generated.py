@@ -298,7 +298,7 @@ class Case:
 
 def cases(seed: int, count: int) -> Iterator[Case]:
     """As many Services as asked, the same for the same seed."""
-    dice = random.Random(seed)  # noqa: S311
+    dice = random.Random(seed)
     for _ in range(count):
         cluster = _cluster(dice)
         yield Case(_service(dice, cluster), cluster, dice.choice((IPV4_SUBNETS, DUALSTACK_SUBNETS)))

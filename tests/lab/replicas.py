@@ -65,7 +65,7 @@ class Balancer:
 
     async def _accept(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         try:
-            chosen = random.choice(self._ready)  # noqa: S311 no secret
+            chosen = random.choice(self._ready)
             server, to_server = await asyncio.open_connection("127.0.0.1", chosen.port)
         except (IndexError, OSError):  # nobody is ready, or the chosen one has just gone
             to_client.close()

@@ -147,8 +147,8 @@ def flips(report: Report) -> None:
         until(lambda: sidecar.log().count(" red ") == len(ports), "red")
         for _ in range(rounds):
             opened: dict[int, socket.socket] = {}
-            greens += watched(ports, lambda port: opened.update({port: pod.udp(port)}), pod.is_open)  # noqa: B023
-            reds += watched(ports, lambda port: opened[port].close(), lambda port: not pod.is_open(port))  # noqa: B023
+            greens += watched(ports, lambda port: opened.update({port: pod.udp(port)}), pod.is_open)
+            reds += watched(ports, lambda port: opened[port].close(), lambda port: not pod.is_open(port))
     for what, figures, bar in (("red", reds, 1 + interval), ("green", greens, settle + 1 + interval)):
         report.at_most(
             f"UDP to {what} at interval 200 ms, p50 of {len(figures)}", statistics.median(figures), bar, "s"

@@ -191,7 +191,7 @@ def test_an_application_that_opens_tcp_a_moment_after_udp_always_gets_it(pod: Po
             time.sleep(0.05)  # the gap
             for port in ports:
                 application.enter_context(pod.tcp(port))
-            until(lambda: sidecar.log().count("stepping aside") == starts, "all aside")  # noqa: B023
+            until(lambda: sidecar.log().count("stepping aside") == starts, "all aside")
         until(
             lambda: all("is not bound" in line for line in sidecar.log().splitlines()[-len(ports) :]), "red"
         )

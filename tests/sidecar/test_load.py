@@ -57,7 +57,7 @@ def test_a_flood_of_checks_is_never_refused(pod: Pod) -> None:
 
 def test_junk_is_read_and_forgotten(pod: Pod) -> None:
     sidecar = pod.sidecar(f"5555,{QUICK}")
-    dice = random.Random(1)  # noqa: S311
+    dice = random.Random(1)
     with pod.udp(5555):
         until(lambda: pod.is_open(5555), "green")
         for _ in range(200):

@@ -20,7 +20,7 @@ def test_a_whole_life_shows_no_fault_of_memory_or_arithmetic(pod: Pod) -> None:
     sidecar = pod.spawn(["/usr/bin/env", "ASAN_OPTIONS=detect_leaks=0", *command])
     with pod.udp(5555) as application, serving(application, echo), pod.udp(5556), pod.tcp(8080):
         for port in (5555, 5556, 5557, 5558):
-            until(lambda: pod.is_open(port), f"{port} green")  # noqa: B023
+            until(lambda: pod.is_open(port), f"{port} green")
             assert "200 OK" in pod.request(port)
         with pod.connect(5555) as slow:
             slow.send(b"HEAD")

@@ -54,16 +54,16 @@ class FewServices:
             sidecar=Sidecar("registry.example/udp-healthcheck:1"), owner=Owner.LBC, version="0.1.0"
         )
 
-    def services(self, namespace: str) -> Sequence[Service]:  # noqa: ARG002 the port's
+    def services(self, namespace: str) -> Sequence[Service]:
         return ()
 
     def namespace(self, name: str) -> Namespace:
         return Namespace(name, NAMESPACES.get(name))
 
-    def demands(self, namespace: str, labels: Mapping[str, str] | None = None) -> Sequence[Demand]:  # noqa: ARG002
+    def demands(self, namespace: str, labels: Mapping[str, str] | None = None) -> Sequence[Demand]:
         return [demand for demand in self.known if labels is None or demand.selects(labels)]
 
-    async def live_demands(self, namespace: str, labels: Mapping[str, str]) -> Sequence[Demand]:  # noqa: ARG002
+    async def live_demands(self, namespace: str, labels: Mapping[str, str]) -> Sequence[Demand]:
         self.asked_live.append(namespace)
         if isinstance(self.live, Exception):
             raise self.live

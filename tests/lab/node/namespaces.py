@@ -130,7 +130,7 @@ def _remove_cgroups(folder: Path) -> None:
     if not folder.exists():
         return
     for directory, _, _ in os.walk(folder, topdown=False):
-        wait_until(lambda: _removed(Path(directory)), f"end of {directory}", START_SECONDS)  # noqa: B023
+        wait_until(lambda: _removed(Path(directory)), f"end of {directory}", START_SECONDS)
 
 
 def _removed(folder: Path) -> bool:
