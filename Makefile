@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 PYTEST := $(BIN)/python -m pytest --no-header -q
 
-.PHONY: demo test e2e test-all test-fast lint cover programs sidecar docs golden push clean fuzz
+.PHONY: demo test e2e test-all test-fast lint cover programs sidecar docs golden push clean fuzz bench
 
 $(STAMP): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -35,6 +35,10 @@ fuzz: $(STAMP)
 	@$(MAKE) --no-print-directory -C sidecar fuzz build/udp-healthcheck-checked
 	ASAN_OPTIONS=detect_leaks=0 UDP_HEALTHCHECK=sidecar/build/udp-healthcheck-checked \
 	  $(PYTEST) tests/sidecar -m "sidecar and not shipped"
+
+# What a review of a Service costs, beside its bar.
+bench: $(STAMP)
+	$(BIN)/python -m tests.bench.policy
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

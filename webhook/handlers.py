@@ -192,11 +192,10 @@ class ServiceValidator:
         self._pods = pods
 
     async def __call__(self, request: AdmissionRequest, namespace: Namespace, cluster: Cluster) -> Decision:
-        raw, old = request.object, _old(request)
-        selector = services.selector_in_question(raw, old, namespace, cluster)
-        pods = await self._pods.pods(namespace.name, selector) if selector else NOTHING
         siblings = self._services.services(namespace.name)
-        return services.validate(raw, old, namespace, siblings, cluster, pods)
+        final = services.final(request.object, _old(request), namespace, siblings, cluster)
+        selector = final.selector
+        return final.verdict(await self._pods.pods(namespace.name, selector) if selector else NOTHING)
 
 
 def _old(request: AdmissionRequest) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -172,8 +172,10 @@ class Rule(Generic[Facts]):
     check: Callable[[Facts], Iterable[Fault]]
     waivable: bool = True
 
-    def findings(self, facts: Facts) -> Iterator[Finding]:
-        for fault in self.check(facts):
-            yield Finding(
+    def findings(self, facts: Facts) -> list[Finding]:
+        return [
+            Finding(
                 self.code, self.severity, fault.field, fault.reason, fault.fix, fault.value, self.waivable
             )
+            for fault in self.check(facts)
+        ]

@@ -55,9 +55,12 @@ class Raw:
         return tuple(items)
 
     def integer(self, name: str) -> int:
-        if isinstance(self.fields.get(name), bool):
+        value = self.fields.get(name)
+        if value is None:
+            return 0
+        if type(value) is not int:  # a bool is an int to Python
             raise MalformedObject(self._at(name))
-        return self._typed(name, int) or 0
+        return value
 
     def boolean(self, name: str) -> bool | None:
         return self._typed(name, bool)

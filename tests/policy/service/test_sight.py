@@ -195,7 +195,8 @@ ASKS: list[tuple[str, dict[str, Any], dict[str, Any] | None, bool]] = [
 def test_pods_are_looked_at_where_they_matter(
     raw: dict[str, Any], old: dict[str, Any] | None, asks: bool
 ) -> None:
-    assert decision.selector_in_question(raw, old, OPTED_IN, LOOKING) == ({"app": "game"} if asks else {})
+    final = decision.final(raw, old, OPTED_IN, (), LOOKING)
+    assert final.selector == ({"app": "game"} if asks else {})
 
 
 def test_another_load_balancer_on_the_same_pods_is_told_where_nobody_looks_at_pods() -> None:

@@ -81,8 +81,11 @@ def backends(blueprint: Blueprint, action: Forward, protocol: str) -> Iterator[B
 
 def other_services(service: Service, protocol: str, port: int) -> Iterator[str]:
     """The names of the Services that a sound action of this listener forwards to, in sight or not."""
+    text = service.annotations.get(f"{ACTIONS}{protocol}-{port}")
+    if text is None:
+        return
     try:
-        groups = _groups(service.annotations.get(f"{ACTIONS}{protocol}-{port}", "null"))
+        groups = _groups(text)
     except (ValueError, RecursionError, _Fault):
         return
     names = (group.get("servicename") for group in groups)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import TypeVar
+from enum import Enum, StrEnum
+from typing import Any, TypeVar
 
 from webhook.policy import gosyntax, keys
 from webhook.policy.finding import AWS_PREFIX, annotation_field
@@ -28,7 +28,7 @@ class Kind(Enum):
     MAP = "key=value list"
 
 
-class Reader(Enum):
+class Reader(StrEnum):
     """Who reads an annotation."""
 
     LBC = "AWS Load Balancer Controller"
@@ -112,10 +112,24 @@ ANNOTATIONS = {
 }
 
 
+def row_of(name: str) -> Annotation | None:
+    """The row of a name, with a port behind it by its family; None where no controller knows it."""
+    return ANNOTATIONS.get(name) or ANNOTATIONS.get(f"{name.partition('.')[0]}.")
+
+
 def read_by(name: str, reader: Reader) -> bool:
-    """Whether this controller reads the annotation; a name with a port behind it by its family."""
-    row = ANNOTATIONS.get(name) or ANNOTATIONS.get(f"{name.partition('.')[0]}.")
+    """Whether this controller reads the annotation."""
+    row = row_of(name)
     return row is not None and reader in row.readers
+
+
+def short_names(annotations: Mapping[str, str]) -> dict[str, str]:
+    """The annotations under AWS's prefix, without it."""
+    return {
+        key.removeprefix(AWS_PREFIX): value
+        for key, value in annotations.items()
+        if key.startswith(AWS_PREFIX)
+    }
 
 
 SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
@@ -135,8 +149,14 @@ class AnnotationReader:
     annotations: Mapping[str, str]
     reader: Reader = Reader.LBC
     refused: dict[tuple[str, str], Refusal] = field(default_factory=dict)
-    _maps: dict[str, dict[str, str]] = field(default_factory=dict)
+    written: dict[str, str] = field(init=False)
+    """What the controller looks at, by short name."""
+    _parsed: dict[tuple[str, Callable[[str], Any]], Any] = field(default_factory=dict)
     """Parsed once, though every target group asks: an annotation may be long and the ports many."""
+
+    def __post_init__(self) -> None:
+        named = short_names(self.annotations)
+        self.written = {name: text for name, text in named.items() if read_by(name, self.reader)}
 
     def refuse(self, code: str, where: str, says: str, value: str = "") -> None:
         """Note that the controller stops here, and with which words."""
@@ -149,44 +169,47 @@ class AnnotationReader:
         self.refuse(code, annotation_field(key), says, self.annotations.get(key, ""))
 
     def text(self, name: str, default: str = "") -> str:
-        text = self._written(name)
-        return default if text is None else text
+        return self.written.get(name, default)
 
     def given(self, name: str) -> bool:
-        return self._written(name) is not None
-
-    def _written(self, name: str) -> str | None:
-        """The value, as far as the controller looks at this annotation at all."""
-        text = self.annotations.get(AWS_PREFIX + name)
-        return text if text is not None and read_by(name, self.reader) else None
+        return name in self.written
 
     def boolean(self, name: str) -> bool | None:
         """None where the annotation is absent or does not parse."""
         says = "failed to parse bool annotation, {key}: {text}"
-        return self._parsed(name, gosyntax.parse_bool, NOT_A_BOOL, says)
+        return self._read(name, gosyntax.parse_bool, NOT_A_BOOL, says)
 
     def int32(self, name: str, default: int) -> int:
         says = "failed to parse int32 annotation, {key}: {text}"
-        number = self._parsed(name, gosyntax.parse_int32, NOT_A_NUMBER, says)
+        number = self._read(name, gosyntax.parse_int32, NOT_A_NUMBER, says)
         return default if number is None else number
 
     def items(self, name: str) -> tuple[str, ...] | None:
         """None where the annotation is absent."""
-        text = self._written(name)
-        return None if text is None else gosyntax.parse_list(text)
+        return self._read(name, gosyntax.parse_list)
+
+    def words(self, name: str) -> frozenset[str]:
+        """The same without order, empty where the annotation is absent."""
+        return self._read(name, _words) or frozenset()
 
     def pairs(self, name: str) -> dict[str, str]:
-        if name not in self._maps:
-            says = "failed to parse stringMap annotation, {key}: {text}"
-            self._maps[name] = self._parsed(name, gosyntax.parse_map, NOT_A_MAP, says) or {}
-        return dict(self._maps[name])
+        """Empty where the annotation is absent or does not parse."""
+        says = "failed to parse stringMap annotation, {key}: {text}"
+        return self._read(name, gosyntax.parse_map, NOT_A_MAP, says) or {}
 
-    def _parsed(self, name: str, parse: Callable[[str], T | None], code: str, says: str) -> T | None:
-        text = self._written(name)
+    def _read(self, name: str, parse: Callable[[str], T | None], code: str = "", says: str = "") -> T | None:
+        text = self.written.get(name)
         if text is None:
             return None
-        value = parse(text)
+        if (name, parse) in self._parsed:
+            known: T | None = self._parsed[name, parse]
+            return known
+        value = self._parsed[name, parse] = parse(text)
         if value is None:
             key = keys.aws(name)
             self.refuse(code, annotation_field(key), says.format(key=key, text=text), text)
         return value
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(gosyntax.parse_list(text))

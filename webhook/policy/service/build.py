@@ -86,7 +86,7 @@ def _scheme(reader: AnnotationReader, cluster: Cluster) -> str:
 
 
 def _attributes(reader: AnnotationReader) -> dict[str, str]:
-    attributes = reader.pairs("attributes")
+    attributes = dict(reader.pairs("attributes"))
     policy = attributes.get("dns_record.client_routing_policy")
     if policy is not None and policy not in ROUTING_POLICIES:
         says = (
@@ -198,7 +198,7 @@ def _protocols(reader: AnnotationReader, port: ServicePort, protocol: str) -> tu
     """The listener's and the target group's protocol, after TLS and QUIC have had their say."""
     words = {port.name, str(port.port)}
     listener = group = protocol
-    tls_ports = set(reader.items("ssl-ports") or ())
+    tls_ports = reader.words("ssl-ports")
     if (
         protocol not in ("UDP", "TCP_UDP")
         and reader.items("ssl-cert")
@@ -206,7 +206,7 @@ def _protocols(reader: AnnotationReader, port: ServicePort, protocol: str) -> tu
     ):
         listener = "TLS"
         group = "TLS" if reader.text("backend-protocol") == "ssl" else protocol
-    if words & set(reader.items("quic-enabled-ports") or ()):
+    if words & reader.words("quic-enabled-ports"):
         upgrade = {"UDP": "QUIC", "TCP_UDP": "TCP_QUIC"}
         if listener in upgrade:
             listener = group = upgrade[listener]

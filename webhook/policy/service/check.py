@@ -21,8 +21,10 @@ def check(facts: Facts) -> Checked:
     """
     said, broken = run(_rules_for(facts), facts)
     found = list(Waivers(facts.cluster.severities).apply(said))
-    if facts.before is not None and facts.before.service.is_udp_load_balancer:
-        earlier, broken_earlier = run(_rejecting(facts.before), facts.before)
+    rejecting = {finding.code for finding in found if finding.severity is Severity.REJECT}
+    if rejecting and facts.before is not None and facts.before.service.is_udp_load_balancer:
+        asked = [rule for rule in _rules_for(facts.before) if rule.code in rejecting]
+        earlier, broken_earlier = run(asked, facts.before)
         earned = {finding.identity for finding in earlier}
         found = [
             replace(finding, severity=Severity.WARN) if finding.identity in earned else finding
@@ -49,9 +51,3 @@ def _rules_for(facts: Facts) -> Sequence[Rule[Facts]]:
     """Advice alone where neither LBC nor Auto Mode serves the Service, or is about to."""
     unserved = facts.ownership is Ownership.LEGACY or (facts.ownership is Ownership.NOBODY and not facts.new)
     return ADVICE if unserved else RULES
-
-
-def _rejecting(facts: Facts) -> Sequence[Rule[Facts]]:
-    """Of an old object nothing else is of interest."""
-    severities = facts.cluster.severities
-    return [rule for rule in _rules_for(facts) if severities.get(rule.code, rule.severity) is Severity.REJECT]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from webhook.policy import gosyntax, keys
@@ -42,11 +42,11 @@ def mutate(
     left = _left_alone(raw, old, service, before, namespace, cluster)
     if left is not None:
         return left
-    if before is None:
-        wanted = defaults(service, namespace, cluster)
-    else:
-        wanted = restore(before, service, namespace, cluster)
-    return _judged(service, before, namespace, siblings, cluster, edits=wanted, pods=pods)
+    others = _others(service, siblings)
+    was = None if before is None else _facts(before, namespace, cluster, others)
+    edits = defaults(service, namespace, cluster) if was is None else restore(was, service)
+    facts = _facts(with_edits(service, edits), namespace, cluster, others)
+    return _verdict(replace(facts, written=service, edits=edits, before=was, new=was is None), pods)
 
 
 def validate(
@@ -62,27 +62,48 @@ def validate(
     Raises:
         MalformedObject: a field has another type than the API has.
     """
-    service, before = _parse(raw, old, namespace)
-    left = _left_alone(raw, old, service, before, namespace, cluster)
-    if left is not None:
-        return replace(left, edits=())
-    missing = defaults(service, namespace, cluster) if before is None else ()
-    return _judged(service, before, namespace, siblings, cluster, missing=missing, pods=pods)
+    return final(raw, old, namespace, siblings, cluster).verdict(pods)
 
 
-def selector_in_question(
-    raw: Object, old: Object | None, namespace: Namespace, cluster: Cluster
-) -> Mapping[str, str]:
-    """The selector of the pods that `validate` wants in sight; empty where it needs none.
+@dataclass(frozen=True, slots=True)
+class Final:
+    """A final object, read once: first it tells whose pods it wants in sight, then what they show."""
+
+    read: Facts | Decision
+    """The facts, or why it is left alone."""
+
+    @property
+    def selector(self) -> Mapping[str, str]:
+        """Of the pods behind it; empty where none matter."""
+        if isinstance(self.read, Decision):
+            return {}
+        service = self.read.service
+        asked = demand(service, self.read.cluster, self.read.model)
+        return service.selector if asked is not None and asked.udp and not asked.instance else {}
+
+    def verdict(self, pods: Sight = NOTHING) -> Decision:
+        if isinstance(self.read, Decision):
+            return self.read
+        return _verdict(self.read, pods)
+
+
+def final(
+    raw: Object, old: Object | None, namespace: Namespace, siblings: Sequence[Service], cluster: Cluster
+) -> Final:
+    """What `validate` judges, where the pods are yet to be asked for.
 
     Raises:
         MalformedObject: a field has another type than the API has.
     """
     service, before = _parse(raw, old, namespace)
-    if _left_alone(raw, old, service, before, namespace, cluster) is not None:
-        return {}
-    asked = demand(service, cluster)
-    return service.selector if asked is not None and asked.udp and not asked.instance else {}
+    left = _left_alone(raw, old, service, before, namespace, cluster)
+    if left is not None:
+        return Final(replace(left, edits=()))
+    others = _others(service, siblings)
+    was = None if before is None else _facts(before, namespace, cluster, others)
+    missing = defaults(service, namespace, cluster) if was is None else ()
+    facts = _facts(service, namespace, cluster, others)
+    return Final(replace(facts, missing=missing, before=was, new=was is None))
 
 
 def examine(
@@ -101,8 +122,8 @@ def examine(
     left = _left_alone(raw, None, service, None, namespace, cluster)
     if left is not None:
         return left
-    others = tuple(other for other in siblings if other.name != service.name)
-    found, broken = check(replace(_facts(service, namespace, cluster, others), pods=pods))
+    facts = _facts(service, namespace, cluster, _others(service, siblings))
+    found, broken = check(replace(facts, pods=pods))
     return Decision(findings=_allowance(service).apply(found), broken=broken)
 
 
@@ -157,13 +178,14 @@ def _leaving(
     """
     if before is None or not before.is_udp_load_balancer or before.annotations.get(keys.INJECT) == "false":
         return Decision(reason=reason)
-    back = restore(before, service, namespace, cluster) if service.type == "LoadBalancer" else ()
+    was = _facts(before, namespace, cluster)
+    back = restore(was, service) if service.type == "LoadBalancer" else ()
     if reason == "opted_out":
         back = tuple(edit for edit in back if edit.code == CLASS)
     if not before.live:
         return Decision(back, reason=reason)
     after = _facts(with_edits(service, back), namespace, cluster)
-    said, broken = run(LEAVING[reason], replace(after, before=_facts(before, namespace, cluster)))
+    said, broken = run(LEAVING[reason], replace(after, before=was))
     return Decision(back, _waivers(service, cluster).apply(said), reason, tuple(broken))
 
 
@@ -179,28 +201,14 @@ def _concerns(raw: Object) -> tuple[Any, Any, Any]:
     return raw.get("spec"), metadata.get("labels") or {}, metadata.get("annotations") or {}
 
 
-def _judged(
-    written: Service,
-    before: Service | None,
-    namespace: Namespace,
-    siblings: Sequence[Service],
-    cluster: Cluster,
-    edits: tuple[Edit, ...] = (),
-    missing: tuple[Edit, ...] = (),
-    pods: Sight | None = None,
-) -> Decision:
-    others = tuple(other for other in siblings if other.name != written.name)
-    facts = replace(
-        _facts(with_edits(written, edits), namespace, cluster, others),
-        written=written,
-        edits=edits,
-        missing=missing,
-        before=None if before is None else replace(_facts(before, namespace, cluster, others), pods=pods),
-        new=before is None,
-        pods=pods,
-    )
-    found, broken = check(facts)
-    decided = Decision(edits, _allowance(written).apply(found), broken=broken)
+def _others(service: Service, siblings: Sequence[Service]) -> tuple[Service, ...]:
+    return tuple(other for other in siblings if other.name != service.name)
+
+
+def _verdict(facts: Facts, pods: Sight | None) -> Decision:
+    before = None if facts.before is None else replace(facts.before, pods=pods)
+    found, broken = check(replace(facts, pods=pods, before=before))
+    decided = Decision(facts.edits, _allowance(facts.written).apply(found), broken=broken)
     return replace(decided, edits=()) if decided.rejected else decided
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from webhook.policy import gosyntax
 from webhook.policy.cluster import Cluster, Namespace, Owner
 from webhook.policy.finding import Edit
-from webhook.policy.service.annotations import Reader, read_by
+from webhook.policy.service.annotations import Reader, read_by, short_names
+from webhook.policy.service.build import merges_tcp_udp
+from webhook.policy.service.defaults import switches_cross_zone, twins
 from webhook.policy.service.load_balancer import NetworkLoadBalancer
-from webhook.policy.service.objects import Service
+from webhook.policy.service.objects import Service, ServicePort
 from webhook.policy.service.owners import Ownership
 from webhook.policy.service.sight import Sight
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Facts:
     """A Service as the client wrote it, as it will be with our edits, and what becomes of it.
 
@@ -37,26 +41,53 @@ class Facts:
     """The pods behind it; None in the mutating webhook, which looks at none."""
     new: bool = False
     """The load balancer comes into being by this request."""
+    _pairs: dict[str, Mapping[str, str]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    @property
+    @cached_property
     def targets_nodes(self) -> bool:
         """The model has instance targets, whatever stands in the annotation."""
         return any(group.target_type == "instance" for group in self.model.target_groups)
 
-    @property
+    @cached_property
     def reader(self) -> Reader:
         """Whose reading of the annotations counts."""
         return Reader.AUTO_MODE if self.ownership is Ownership.AUTO_MODE else Reader.LBC
 
+    @cached_property
+    def annotations(self) -> Mapping[str, str]:
+        """AWS's, by their short names, whoever reads them."""
+        return short_names(self.service.annotations)
+
+    @cached_property
+    def merges(self) -> bool:
+        """TCP and UDP of one number share a listener."""
+        return merges_tcp_udp(self.service, self.cluster)
+
+    @cached_property
+    def twins(self) -> tuple[tuple[ServicePort, ServicePort], ...]:
+        """The pairs of one TCP and one UDP port that share a number."""
+        return tuple(twins(self.service))
+
+    @cached_property
+    def cross_zone(self) -> Mapping[str, str]:
+        """Where the user spoke of cross-zone balancing, and what was written."""
+        return switches_cross_zone(self.service)
+
+    def pairs(self, name: str) -> Mapping[str, str]:
+        """An AWS annotation as a map, whoever reads it; empty where it is absent or does not parse."""
+        if name not in self._pairs:
+            self._pairs[name] = gosyntax.parse_map(self.annotations.get(name, "")) or {}
+        return self._pairs[name]
+
     def read(self, name: str) -> str | None:
         """An AWS annotation by its short name, if the controller of this Service looks at it."""
-        return self.service.aws(name) if read_by(name, self.reader) else None
+        return self.annotations.get(name) if read_by(name, self.reader) else None
 
     def items(self, name: str) -> tuple[str, ...]:
         """The same, as a comma list."""
         return gosyntax.parse_list(self.read(name) or "")
 
-    @property
+    @cached_property
     def running(self) -> Facts | None:
         """The old object, where its load balancer is live and stays with a controller that we serve."""
         kept = {Ownership.LBC, Ownership.AUTO_MODE}

@@ -5,7 +5,6 @@ Source: LBC 3.5.0 `pkg/service/model_build_target_group.go`, `pkg/k8s/service_ut
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from webhook.policy import gosyntax
@@ -16,6 +15,7 @@ from webhook.policy.service.objects import Service, ServicePort
 
 PRESERVE_CLIENT_IP = "preserve_client_ip.enabled"
 PROXY_PROTOCOL = "proxy_protocol_v2.enabled"
+PROXIED = "proxy-protocol-per-target-group"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class Blueprint:
     siblings: tuple[Service, ...] = ()
     checks: dict[tuple[str, str], HealthCheck] = field(default_factory=dict)
     """The check by Service and target type: every port's is the same, so it is derived once."""
+    attributes: dict[str, str] = field(default_factory=dict)
+    """Those of every target group, likewise."""
     groups: dict[tuple[str, int], TargetGroup] = field(default_factory=dict)
     """By Service and port number: what a second listener, or a second entry of the number, gets as well."""
 
@@ -79,17 +81,15 @@ def _build(blueprint: Blueprint, backend: Backend) -> TargetGroup:
     service, port, reader = backend.service, backend.port, blueprint.reader
     kind = _target_type(blueprint, backend)
     check = blueprint.checks.get((service.name, kind))
+    first = check is None
     if check is None:
         check = blueprint.checks[service.name, kind] = _health_check(blueprint, service, kind)
-    attributes = _attributes(reader, port)
+    attributes = _attributes(blueprint, port)
     if "IPv6" in service.ip_families and blueprint.ip_address_type != "dualstack":
         says = "unsupported IPv6 configuration, lb not dual-stack"
         reader.refuse("UDPLB651", backend.field or "spec.ipFamilies", says, ",".join(service.ip_families))
-    if kind == "instance":
-        reader.pairs("target-node-labels")
-    if not blueprint.secured:
-        reader.boolean("manage-backend-security-group-rules")
-    reader.boolean("multi-cluster-target-group")
+    if first:
+        _check_the_rest(blueprint, kind)
     return TargetGroup(
         protocol=backend.protocol,
         target_type=kind,
@@ -100,6 +100,15 @@ def _build(blueprint: Blueprint, backend: Backend) -> TargetGroup:
         attributes=attributes,
         service="" if service is blueprint.service else service.name,
     )
+
+
+def _check_the_rest(blueprint: Blueprint, kind: str) -> None:
+    """What the controller parses last, and is the same for every port."""
+    if kind == "instance":
+        blueprint.reader.pairs("target-node-labels")
+    if not blueprint.secured:
+        blueprint.reader.boolean("manage-backend-security-group-rules")
+    blueprint.reader.boolean("multi-cluster-target-group")
 
 
 def _target_type(blueprint: Blueprint, backend: Backend) -> str:
@@ -175,19 +184,17 @@ def _check_port(reader: AnnotationReader, service: Service, kind: str, default: 
     return named.target_port
 
 
-def _attributes(reader: AnnotationReader, port: ServicePort) -> dict[str, str]:
-    attributes = {PROXY_PROTOCOL: "false"}
-    attributes |= _pairs(reader, "target-group-attributes")
-    for key, value in _pairs(reader, f"target-group-attributes.{port.port}").items():
-        if value:
-            attributes[key] = value
-    listed = reader.items("proxy-protocol-per-target-group")
-    if listed is not None:
-        for word in listed:
-            if gosyntax.parse_int64(word) is None:
-                says = f"invalid port number in proxy-protocol-per-target-group: {word}"
-                reader.refuse_annotation("UDPLB506", "proxy-protocol-per-target-group", says)
-        attributes[PROXY_PROTOCOL] = "true" if str(port.port) in listed else "false"
+def _attributes(blueprint: Blueprint, port: ServicePort) -> dict[str, str]:
+    reader = blueprint.reader
+    first = not blueprint.attributes
+    if first:
+        blueprint.attributes.update({PROXY_PROTOCOL: "false"} | _pairs(reader, "target-group-attributes"))
+    own = _pairs(reader, f"target-group-attributes.{port.port}")
+    attributes = blueprint.attributes | {key: value for key, value in own.items() if value}
+    if reader.given(PROXIED):
+        if first:
+            _check_numbers(reader)
+        attributes[PROXY_PROTOCOL] = "true" if str(port.port) in reader.words(PROXIED) else "false"
     if reader.given("proxy-protocol"):
         written = reader.text("proxy-protocol")
         if written != "*":
@@ -202,7 +209,14 @@ def _attributes(reader: AnnotationReader, port: ServicePort) -> dict[str, str]:
     return attributes
 
 
-def _pairs(reader: AnnotationReader, name: str) -> Mapping[str, str]:
+def _check_numbers(reader: AnnotationReader) -> None:
+    for word in reader.items(PROXIED) or ():
+        if gosyntax.parse_int64(word) is None:
+            says = f"invalid port number in {PROXIED}: {word}"
+            reader.refuse_annotation("UDPLB506", PROXIED, says)
+
+
+def _pairs(reader: AnnotationReader, name: str) -> dict[str, str]:
     pairs = reader.pairs(name)
     written = pairs.get(PRESERVE_CLIENT_IP)
     if written is not None and gosyntax.parse_bool(written) is None:

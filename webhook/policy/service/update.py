@@ -8,19 +8,20 @@ word. The class always returns: the API server refuses to let it change.
 from __future__ import annotations
 
 from webhook.policy import gosyntax
-from webhook.policy.cluster import Cluster, Namespace
 from webhook.policy.finding import Edit
-from webhook.policy.service.build import CROSS_ZONE, build
+from webhook.policy.service.build import CROSS_ZONE
 from webhook.policy.service.defaults import CLASS, CROSS_ZONE_CODE, defaults
+from webhook.policy.service.facts import Facts
 from webhook.policy.service.objects import Service
-from webhook.policy.service.owners import Ownership, owner
+from webhook.policy.service.owners import Ownership
 
 
-def restore(old: Service, new: Service, namespace: Namespace, cluster: Cluster) -> tuple[Edit, ...]:
+def restore(before: Facts, new: Service) -> tuple[Edit, ...]:
     """The edits that put back what the update dropped without meaning to."""
+    old = before.service
     ours: tuple[Edit, ...] = ()
-    if old.is_udp_load_balancer and _was_ours(old, cluster):
-        wanted = defaults(new, namespace, cluster)
+    if old.is_udp_load_balancer and _was_ours(before):
+        wanted = defaults(new, before.namespace, before.cluster)
         ours = tuple(edit for edit in wanted if edit.code != CLASS and _held(old, edit))
     dropped = old.load_balancer_class
     if dropped is None or new.load_balancer_class is not None:
@@ -28,11 +29,9 @@ def restore(old: Service, new: Service, namespace: Namespace, cluster: Cluster) 
     return (Edit(CLASS, ("spec", "loadBalancerClass"), dropped, says=f"would be kept as {dropped}"), *ours)
 
 
-def _was_ours(old: Service, cluster: Cluster) -> bool:
+def _was_ours(before: Facts) -> bool:
     """Only a load balancer with ip targets, of a controller we serve, can hold what we wrote."""
-    if owner(old, cluster) not in (Ownership.LBC, Ownership.AUTO_MODE):
-        return False
-    return all(group.target_type == "ip" for group in build(old, cluster).target_groups)
+    return before.ownership in (Ownership.LBC, Ownership.AUTO_MODE) and not before.targets_nodes
 
 
 def _held(old: Service, edit: Edit) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from webhook.policy import gosyntax, keys
-from webhook.policy.finding import Fault, Rule, Severity, annotation_field
-from webhook.policy.service.annotations import ANNOTATIONS, Kind
+from webhook.policy.finding import Fault, Rule, Severity
+from webhook.policy.service.annotations import Kind, row_of
 from webhook.policy.service.build import CROSS_ZONE
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.load_balancer import UDP_PROTOCOLS, TargetGroup
-from webhook.policy.service.rules.refused import refused
-from webhook.policy.service.target_groups import PRESERVE_CLIENT_IP, PROXY_PROTOCOL
+from webhook.policy.service.rules.refused import at, refused
+from webhook.policy.service.target_groups import PRESERVE_CLIENT_IP, PROXIED, PROXY_PROTOCOL
 
 NAME = "target-group-attributes"
 TERMINATION = "target_health_state.unhealthy.connection_termination.enabled"
@@ -30,19 +30,14 @@ def source_address_lost(facts: Facts) -> Iterator[Fault]:
 
 def broken_map(facts: Facts) -> Iterator[Fault]:
     """What the controller accepts and makes a value of: a comma at the end, a line break between pairs."""
-    for key, value in facts.service.annotations.items():
-        pairs = gosyntax.parse_map(value) if _is_map(key) else None
-        for attribute, written in (pairs or {}).items():
+    for name in facts.annotations:
+        row = row_of(name)
+        if row is None or row.kind is not Kind.MAP:
+            continue
+        for attribute, written in facts.pairs(name).items():
             if _spoilt(written):
                 reason = f"{attribute} would be set to {written!r}, comma or line break included"
-                yield Fault(annotation_field(key), reason, "separate pairs by single commas", value)
-
-
-def _is_map(key: str) -> bool:
-    name = key.removeprefix(keys.aws(""))
-    family = name.partition(".")[0]
-    row = ANNOTATIONS.get(name) or ANNOTATIONS.get(f"{family}.")
-    return key.startswith(keys.aws("")) and row is not None and row.kind is Kind.MAP
+                yield at(facts, name, reason, "separate pairs by single commas")
 
 
 def termination(facts: Facts) -> Iterator[Fault]:
@@ -77,18 +72,17 @@ def flows_stay(facts: Facts) -> Iterator[Fault]:
 
 
 def unknown_attributes(facts: Facts) -> Iterator[Fault]:
-    for key, text in facts.service.annotations.items():
-        name = key.removeprefix(keys.aws(""))
-        if name == key or name.partition(".")[0] != NAME or facts.read(name) is None:
+    for name in facts.annotations:
+        if name.partition(".")[0] != NAME or facts.read(name) is None:
             continue
-        for attribute, written in (gosyntax.parse_map(text) or {}).items():
+        for attribute, written in facts.pairs(name).items():
             legal = ATTRIBUTES.get(attribute)
             if legal is None:
                 reason = f"an NLB's target group has no attribute {attribute!r}, and AWS refuses it"
-                yield Fault(annotation_field(key), reason, "remove it", text)
+                yield at(facts, name, reason, "remove it")
             elif written and not _spoilt(written) and not legal[0](written):
                 reason = f"AWS refuses {attribute}={written}"
-                yield Fault(annotation_field(key), reason, f"write {legal[1]}", text)
+                yield at(facts, name, reason, f"write {legal[1]}")
 
 
 def _spoilt(written: str) -> bool:
@@ -157,23 +151,13 @@ def udp_groups(facts: Facts) -> Iterator[tuple[int, TargetGroup]]:
 
 def at_attribute(facts: Facts, port: int, reason: str, fix: str, attribute: str) -> Fault:
     """At the annotation that gives this port its attribute."""
-    annotations: Mapping[str, str] = facts.service.annotations
-    own = keys.aws(f"{NAME}.{port}")
-    candidates = [
-        own,
-        keys.aws(NAME),
-        keys.aws("proxy-protocol-per-target-group"),
-        keys.aws("proxy-protocol"),
-    ]
+    own = f"{NAME}.{port}"
     if attribute == PROXY_PROTOCOL:
-        candidates.reverse()
-        written = [key for key in candidates if key in annotations]
+        candidates = ("proxy-protocol", PROXIED, NAME, own)
+        written = [name for name in candidates if name in facts.annotations]
     else:
-        written = [
-            key for key in candidates if attribute in (gosyntax.parse_map(annotations.get(key, "")) or {})
-        ]
-    key = written[0] if written else keys.aws(NAME)
-    return Fault(annotation_field(key), reason, fix, annotations.get(key, ""))
+        written = [name for name in (own, NAME) if attribute in facts.pairs(name)]
+    return at(facts, written[0] if written else NAME, reason, fix)
 
 
 RULES: tuple[Rule[Facts], ...] = (

@@ -39,6 +39,8 @@ def port_out_of_range(facts: Facts) -> Iterator[Fault]:
 def port_of_a_node(facts: Facts) -> Iterator[Fault]:
     """Where the targets were nodes and become pods by us; a pod may well listen there itself."""
     number = explicit_port(facts)
+    if number is None:
+        return
     made_ip = any(edit.code == TARGET_TYPE for edit in facts.edits)
     of_a_node = number in KUBELET_AND_PROXY or number in NODE_PORTS
     if made_ip and of_a_node and number not in {port.target_port for port in facts.service.ports}:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from webhook.policy import gosyntax, keys
+from webhook.policy import keys
 from webhook.policy.finding import Fault, Rule, Severity
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.owners import Ownership
@@ -55,9 +55,10 @@ def no_node_port(facts: Facts) -> Iterator[Fault]:
 
 
 def unread_attributes(facts: Facts) -> Iterator[Fault]:
-    pairs = gosyntax.parse_map(facts.service.aws(ATTRIBUTES) or "") or {}
-    foreign = [key for key in pairs if key not in READ_ATTRIBUTES]
-    if takes(facts) and foreign:
+    if not takes(facts):
+        return
+    foreign = [key for key in facts.pairs(ATTRIBUTES) if key not in READ_ATTRIBUTES]
+    if foreign:
         reason = (
             f"the legacy controller stops at {foreign[0]}; it knows {' and '.join(READ_ATTRIBUTES)} alone"
         )

@@ -114,11 +114,10 @@ def attributes_stay(facts: Facts) -> Iterator[Fault]:
     if before is None or facts.refuses(NOT_A_MAP, NOT_A_BOOL):
         return
     yield from _gone(facts, "attributes", before.model.attributes, facts.model.attributes)
-    for key, value in before.service.annotations.items():
-        name = key.removeprefix(keys.aws(""))
+    for name in before.annotations:
         if name.partition(".")[0] in OTHER_ATTRIBUTES:
-            left = gosyntax.parse_map(facts.read(name) or "") or {}
-            yield from _gone(facts, name, gosyntax.parse_map(value) or {}, left)
+            left = facts.pairs(name) if facts.read(name) is not None else {}
+            yield from _gone(facts, name, before.pairs(name), left)
 
 
 def _gone(facts: Facts, name: str, before: Mapping[str, str], left: Mapping[str, str]) -> Iterator[Fault]:

@@ -9,7 +9,7 @@ from webhook.policy import gosyntax, keys
 from webhook.policy.cluster import Owner
 from webhook.policy.finding import Fault, Rule, Severity
 from webhook.policy.service.build import CROSS_ZONE, NAME_LIMIT
-from webhook.policy.service.defaults import CROSS_ZONE_CODE, DEPRECATED, switches_cross_zone
+from webhook.policy.service.defaults import CROSS_ZONE_CODE, DEPRECATED
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.rules.refused import at, refused
 
@@ -24,7 +24,7 @@ SAYABLE = 100
 def cross_zone_off(facts: Facts) -> Iterator[Fault]:
     if facts.targets_nodes or any(cross_zone_both(facts)):
         return
-    spoken = switches_cross_zone(facts.service)
+    spoken = facts.cross_zone
     reason = "cross-zone balancing is off: a client whose zone loses its pods loses the service"
     for name in ("attributes", DEPRECATED):
         if facts.new and spoken.get(name) == "false":
@@ -34,7 +34,7 @@ def cross_zone_off(facts: Facts) -> Iterator[Fault]:
 
 
 def cross_zone_both(facts: Facts) -> Iterator[Fault]:
-    spoken = switches_cross_zone(facts.service)
+    spoken = facts.cross_zone
     written = {spoken.get("attributes"), spoken.get(DEPRECATED)} - {None}
     if written == {"true", "false"} and facts.meant_for is not Owner.AUTO_MODE:
         reason = f"it contradicts {keys.aws('attributes')}, and the controller obeys this one"
@@ -42,15 +42,14 @@ def cross_zone_both(facts: Facts) -> Iterator[Fault]:
 
 
 def cross_zone_unknown(facts: Facts) -> Iterator[Fault]:
-    written = switches_cross_zone(facts.service).get("attributes", "true")
+    written = facts.cross_zone.get("attributes", "true")
     if written.rstrip(",\n") not in ("true", "false"):
         reason = f"AWS takes true or false for {CROSS_ZONE}, not {written!r}"
         yield at(facts, "attributes", reason, f"write {CROSS_ZONE}=true")
 
 
 def deletion_protection(facts: Facts) -> Iterator[Fault]:
-    pairs = gosyntax.parse_map(facts.service.aws("attributes") or "") or {}
-    written = pairs.get(DELETION_PROTECTION)
+    written = facts.pairs("attributes").get(DELETION_PROTECTION)
     if written is not None and gosyntax.parse_bool(written.rstrip(",\n")) is None:
         reason = (
             f"{DELETION_PROTECTION}={written} does not parse, which blocks the Service's deletion for ever"

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from webhook.policy.finding import Fault, Rule, Severity
-from webhook.policy.service.build import merges_tcp_udp
-from webhook.policy.service.defaults import twins
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.objects import ServicePort
 from webhook.policy.service.rules.refused import at_port
@@ -15,9 +13,9 @@ from webhook.policy.service.sight import NOTHING, listed_owners
 
 def named_twins(facts: Facts) -> Iterator[tuple[ServicePort, ServicePort]]:
     """TCP and UDP of one listener that go to different target ports, of which one is a name."""
-    if not merges_tcp_udp(facts.service, facts.cluster):
+    if not facts.merges:
         return
-    for tcp, udp in twins(facts.service):
+    for tcp, udp in facts.twins:
         named = isinstance(tcp.target_port, str) or isinstance(udp.target_port, str)
         if named and tcp.target_port != udp.target_port:
             yield tcp, udp

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from webhook.policy import gosyntax, keys
 from webhook.policy.cluster import Owner
 from webhook.policy.finding import Fault, Rule, Severity
-from webhook.policy.service.build import merges_tcp_udp
-from webhook.policy.service.defaults import twins
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.load_balancer import TRAFFIC_PORT
 from webhook.policy.service.objects import ServicePort
@@ -24,9 +22,9 @@ LISTENERS = 50
 
 
 def not_merged(facts: Facts) -> Iterator[Fault]:
-    if merges_tcp_udp(facts.service, facts.cluster):
+    if facts.merges:
         return
-    for tcp, udp in twins(facts.service):
+    for tcp, udp in facts.twins:
         first, second = sorted((tcp, udp), key=facts.service.ports.index)
         reason = f"only {first.protocol} {first.port} gets a listener; {second.protocol} {second.port} is dropped silently"
         yield at_port(facts, second, reason, _way_out(facts, tcp, udp))
@@ -41,9 +39,9 @@ def _way_out(facts: Facts, tcp: ServicePort, udp: ServicePort) -> str:
 
 
 def different_targets(facts: Facts) -> Iterator[Fault]:
-    if not merges_tcp_udp(facts.service, facts.cluster):
+    if not facts.merges:
         return
-    for tcp, udp in twins(facts.service):
+    for tcp, udp in facts.twins:
         numbers = isinstance(tcp.target_port, int) and isinstance(udp.target_port, int)
         if numbers and tcp.target_port != udp.target_port:
             first, second = sorted((tcp, udp), key=facts.service.ports.index)
@@ -77,10 +75,10 @@ def too_many(facts: Facts) -> Iterator[Fault]:
 
 
 def health_of_a_merged_port(facts: Facts) -> Iterator[Fault]:
-    if not facts.new or facts.targets_nodes or not merges_tcp_udp(facts.service, facts.cluster):
+    if not facts.new or facts.targets_nodes or not facts.merges:
         return
     elsewhere = {group.health_check.port for group in facts.model.target_groups} - {TRAFFIC_PORT}
-    for _tcp, udp in twins(facts.service):
+    for _tcp, udp in facts.twins:
         if elsewhere and udp.target_port not in elsewhere:
             continue
         reason = (
@@ -107,9 +105,8 @@ def attributes_of_no_listener(facts: Facts) -> Iterator[Fault]:
 
 def _listener_attributes(facts: Facts) -> Iterator[tuple[str, str]]:
     """The annotations about one listener: their short names, and the listener as they name it."""
-    for key in facts.service.annotations:
-        name = key.removeprefix(keys.aws(""))
-        if name.startswith(LISTENER_ATTRIBUTES) and name != key and facts.read(name) is not None:
+    for name in facts.annotations:
+        if name.startswith(LISTENER_ATTRIBUTES) and facts.read(name) is not None:
             yield name, name.removeprefix(LISTENER_ATTRIBUTES)
 
 

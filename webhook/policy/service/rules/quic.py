@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from webhook.policy import keys
 from webhook.policy.finding import Fault, Rule, Severity
-from webhook.policy.service.build import merges_tcp_udp
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.load_balancer import TRAFFIC_PORT, UDP_PROTOCOLS, Listener
 from webhook.policy.service.rules.refused import at, refused
@@ -32,7 +31,7 @@ def unknown_port(facts: Facts) -> Iterator[Fault]:
 
 
 def second_name(facts: Facts) -> Iterator[Fault]:
-    if not merges_tcp_udp(facts.service, facts.cluster):
+    if not facts.merges:
         return
     first: dict[int, str] = {}
     listed = facts.items(NAME)

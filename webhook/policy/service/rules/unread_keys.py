@@ -7,10 +7,11 @@ import itertools
 from collections.abc import Iterator
 
 from webhook.policy import keys
-from webhook.policy.finding import AWS_PREFIX, Fault, Rule, Severity, annotation_field
+from webhook.policy.finding import Fault, Rule, Severity, annotation_field
 from webhook.policy.service.annotations import ACTIONS, ANNOTATIONS, Reader, read_by
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.rules.ownership import AUTO_MODE_INSTEAD
+from webhook.policy.service.rules.refused import at
 
 MOST_UNREAD = 8
 
@@ -23,13 +24,11 @@ def unread_keys(facts: Facts) -> Iterator[Fault]:
 def _unread_keys(facts: Facts) -> Iterator[Fault]:
     """Keys of AWS's family that no controller of this Service reads: most often spelling mistakes."""
     actions = {f"{listener.protocol}-{listener.port}" for listener in facts.model.listeners}
+    for name in facts.annotations:
+        if not _is_read(facts, name):
+            yield at(facts, name, "no controller of this Service reads it", _instead(name))
     for key, value in facts.service.annotations.items():
-        name = key.removeprefix(AWS_PREFIX)
-        if key.startswith(AWS_PREFIX) and not _is_read(facts, name):
-            yield Fault(
-                annotation_field(key), "no controller of this Service reads it", _instead(name), value
-            )
-        elif key.startswith(ACTIONS) and key.removeprefix(ACTIONS) not in actions:
+        if key.startswith(ACTIONS) and key.removeprefix(ACTIONS) not in actions:
             fix = f"name a listener of this Service: {', '.join(sorted(actions))}"
             yield Fault(annotation_field(key), "no listener of this Service reads this action", fix, value)
 
@@ -46,10 +45,11 @@ def _instead(name: str) -> str:
 
 def _is_read(facts: Facts, name: str) -> bool:
     """By this Service's controller; keys of the legacy controller alone are left in peace, others to their own rules."""
+    if name == "type" or read_by(name, facts.reader):
+        return True
     row = ANNOTATIONS.get(name)
-    in_peace = name == "type" or (row is not None and row.readers == {Reader.LEGACY})
-    said = facts.reader is Reader.AUTO_MODE and keys.aws(name) in AUTO_MODE_INSTEAD
-    return in_peace or said or read_by(name, facts.reader)
+    in_peace = row is not None and row.readers == {Reader.LEGACY}
+    return in_peace or (facts.reader is Reader.AUTO_MODE and keys.aws(name) in AUTO_MODE_INSTEAD)
 
 
 RULES: tuple[Rule[Facts], ...] = (
