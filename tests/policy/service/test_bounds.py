@@ -35,6 +35,15 @@ def test_a_text_twice_as_long_does_not_cost_four_times_as_much(make: Callable[[i
     assert min(judge(make(200_000)) for _ in range(3)) < 3 * once
 
 
+NUMBERS = ",".join(str(number) for number in range(40_000))
+
+
+@pytest.mark.parametrize("name", ["ssl-ports", "quic-enabled-ports", "proxy-protocol-per-target-group"])
+def test_a_long_list_is_not_read_for_each_port(name: str) -> None:
+    few, many = (service({name: NUMBERS, "ssl-cert": "arn"}, *ports(count)) for count in (3, 101))
+    assert min(judge(many) for _ in range(3)) < 3 * min(judge(few) for _ in range(3)) + 0.1
+
+
 def test_ports_behind_what_an_nlb_can_hold_are_not_read() -> None:
     made = decision.mutate(service({}, *ports(20_000)), None, OPTED_IN, (), LBC)
     (finding,) = (finding for finding in made.findings if finding.severity is Severity.REJECT)

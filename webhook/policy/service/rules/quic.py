@@ -14,6 +14,8 @@ from webhook.policy.service.rules.tls import words_of
 
 NAME = "quic-enabled-ports"
 QUIC = frozenset({"QUIC", "TCP_QUIC"})
+MOST_UNKNOWN = 8
+"""Words named; one annotation may hold thousands."""
 USER_GUIDE = "NLB user guide, create-listener and create-target-group"
 
 
@@ -24,10 +26,10 @@ def listeners(facts: Facts) -> tuple[Listener, ...]:
 
 def unknown_port(facts: Facts) -> Iterator[Fault]:
     known = {word for port in facts.service.ports for word in words_of(port)}
-    for word in facts.items(NAME):
-        if word not in known:
-            reason = f"{word} is no port of this Service, and the controller ignores it silently"
-            yield at(facts, NAME, reason, "list names or numbers of this Service's UDP ports")
+    unknown = [word for word in facts.items(NAME) if word not in known]
+    for word in unknown[:MOST_UNKNOWN]:
+        reason = f"{word} is no port of this Service, and the controller ignores it silently"
+        yield at(facts, NAME, reason, "list names or numbers of this Service's UDP ports")
 
 
 def second_name(facts: Facts) -> Iterator[Fault]:

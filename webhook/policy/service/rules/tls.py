@@ -28,9 +28,12 @@ def merged_port_without_tls(facts: Facts) -> Iterator[Fault]:
 
 
 def udp_port_listed(facts: Facts) -> Iterator[Fault]:
-    for word in facts.items(TLS_PORTS):
-        protocols = {port.protocol for port in facts.service.ports if word in words_of(port)}
-        if protocols == {"UDP"}:
+    protocols: dict[str, set[str]] = {}
+    for port in facts.service.ports:
+        for word in words_of(port):
+            protocols.setdefault(word, set()).add(port.protocol)
+    for word in dict.fromkeys(facts.items(TLS_PORTS)):
+        if protocols.get(word) == {"UDP"}:
             reason = f"{word} is a UDP port, which has no TLS; the controller ignores it silently"
             yield at(facts, TLS_PORTS, reason, f"remove {word}")
 
