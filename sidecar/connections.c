@@ -74,14 +74,6 @@ bool connections_drop_oldest(void) {
     return true;
 }
 
-void connections_drop(const struct port *port) {
-    for (unsigned i = count; i-- > 0;)
-        if (connections[i].port == port) {
-            reset(connections[i].descriptor);
-            forget(i);
-        }
-}
-
 static bool answer(const struct connection *connection) {
     struct text state = {0}, reply = {0};
     port_describe(connection->port, &state);
@@ -91,13 +83,13 @@ static bool answer(const struct connection *connection) {
 
 /* False when the connection is over and closed. */
 static bool serve(struct connection *connection, milliseconds moment) {
-    char bytes[512];
+    char bytes[256];
     ssize_t length = recv(connection->descriptor, bytes, sizeof bytes, 0);
 
     if (length < 0 && (errno == EAGAIN || errno == EINTR))
         return true;
-    if (length == 0) {
-        close(connection->descriptor); /* the client closed first: TIME_WAIT is on its side */
+    if (length == 0) { /* the client closed first: TIME_WAIT is on its side */
+        finish(connection->descriptor);
         return false;
     }
     if (length < 0) {
@@ -152,18 +144,20 @@ static milliseconds end_of(const struct connection *connection) {
     return connection->expires < connection->latest ? connection->expires : connection->latest;
 }
 
-milliseconds connections_due(void) {
+/* Closes those whose time is over or whose port is red; returns when the next one's time is. */
+milliseconds connections_expire(milliseconds moment) {
     milliseconds soonest = NEVER;
-    for (unsigned i = 0; i < count; i++)
-        if (end_of(&connections[i]) < soonest)
-            soonest = end_of(&connections[i]);
-    return soonest;
-}
-
-void connections_expire(milliseconds moment) {
-    for (unsigned i = count; i-- > 0;)
-        if (end_of(&connections[i]) <= moment) {
+    for (unsigned i = count; i-- > 0;) {
+        milliseconds end = end_of(&connections[i]);
+        if (connections[i].port->listener < 0) {
+            reset(connections[i].descriptor);
+            forget(i);
+        } else if (end <= moment) {
             finish(connections[i].descriptor);
             forget(i);
+        } else if (end < soonest) {
+            soonest = end;
         }
+    }
+    return soonest;
 }

@@ -1,14 +1,14 @@
 #include "udp-healthcheck.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#define PATIENCE 5000 /* ms that --drain waits for an answer */
+#define PATIENCE 5 /* s that --drain waits to be heard, and for the answer */
 
 /* An abstract name needs no file system; device and inode of / keep two containers of one network namespace apart. */
 static socklen_t name_of(struct sockaddr_un *address) {
@@ -44,14 +44,16 @@ int drain_listen(void) {
     return -1;
 }
 
-/* The peer that may drain us, or -1. */
-int drain_accept(int listener) {
-    int peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (peer >= 0 && !is_same_user(peer)) {
-        close(peer);
-        return -1;
+/* The peer, or -1 where it may not drain us; false where none could be accepted. */
+bool drain_accept(int listener, int *peer) {
+    *peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (*peer < 0)
+        return false;
+    if (!is_same_user(*peer)) {
+        close(*peer);
+        *peer = -1;
     }
-    return peer;
+    return true;
 }
 
 void drain_answer(int peer) {
@@ -60,18 +62,22 @@ void drain_answer(int peer) {
 }
 
 static const char *ask(int peer) {
+    static const char silent[] = "the sidecar does not answer";
     struct sockaddr_un address;
     socklen_t size = name_of(&address);
-    struct pollfd answered = {.fd = peer, .events = POLLIN};
+    const struct timeval patience = {.tv_sec = PATIENCE};
     char byte;
 
-    if (peer < 0 || connect(peer, (struct sockaddr *)&address, size) != 0)
-        return "no sidecar runs in this container";
+    setsockopt(peer, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience); /* for connect() to a full backlog */
+    setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    if (connect(peer, (struct sockaddr *)&address, size) != 0)
+        return errno == EAGAIN ? silent : "no sidecar runs in this container";
     if (!is_same_user(peer))
         return "the sidecar runs as another user";
-    if (poll(&answered, 1, PATIENCE) != 1)
-        return "the sidecar does not answer";
-    if (recv(peer, &byte, 1, 0) != 1)
+    ssize_t length = recv(peer, &byte, 1, 0);
+    if (length < 0)
+        return silent;
+    if (length == 0)
         return "the sidecar refused: is this the same user?";
     return NULL;
 }

@@ -1,5 +1,6 @@
 #include "udp-healthcheck.h"
 
+#include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -63,10 +64,20 @@ static int once(struct arguments *arguments) {
     return all_green ? 0 : 1;
 }
 
+/* Where stdio is closed, a socket of ours would have its number, and log lines would go out by it. */
+static void fill_stdio(void) {
+    int filler;
+    do
+        filler = socket(AF_UNIX, SOCK_DGRAM, 0);
+    while (filler >= 0 && filler <= STDERR_FILENO);
+    close(filler);
+}
+
 int main(int count, char *words[]) {
-    static _Alignas(2048) struct arguments arguments; /* aligned, so that the first ports share a page */
+    static struct arguments arguments;
     struct text fault = {0};
 
+    fill_stdio();
     if (!arguments_parse(count, words, &arguments, &fault)) {
         struct text line = {0};
         text_add(&line, PROGRAM ": ");

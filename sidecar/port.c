@@ -36,7 +36,6 @@ void port_shut(struct port *port, enum state state) {
         close(port->listener);
         port->listener = -1;
         sockets_own(port->group.column, -1);
-        connections_drop(port);
     }
     turn(port, state);
 }
@@ -172,6 +171,8 @@ void port_tick(struct port *port, milliseconds moment) {
     port->wake = NEVER;
 
     enum state seen = see(port, moment, counted);
+    if ((seen == STATE_BLIND || seen == STATE_BLIND_TO_TCP) && port->next_sample > moment + AWHILE)
+        port->next_sample = moment + AWHILE;
     bool there = state_is_green(seen) || seen == STATE_DEAF;
     struct sample sample = {.gone = port->options.probe == PROBE_PAYLOAD && counted && !state_is_green(seen)};
     enum state state = judge(port, moment, seen, &counted);

@@ -2,9 +2,9 @@
 
 #include <sys/socket.h>
 
-#define SOURCES 64  /* source ports that are tried to tell the members of a group apart */
+#define SOURCES 64u /* source ports that are tried to tell the members of a group apart */
+#define MORE 8      /* and for each that is known: so one of 64 is missed once in 10,000 times at one address */
 #define ROTATING 2  /* look-ups a sample that meet members not seen so far */
-#define CHORES 5000 /* ms between two attempts at what did not work */
 
 static bool by_lookup;
 static milliseconds next_chores;
@@ -13,7 +13,7 @@ static uint64_t own[MAX_PORTS]; /* the cookies of our listeners */
 void sockets_start(void) {
     addresses_refresh();
     by_lookup = sock_diag_works();
-    next_chores = now() + CHORES;
+    next_chores = now() + AWHILE;
 }
 
 /* The pod's addresses can change; sock_diag can come back. */
@@ -22,7 +22,7 @@ void sockets_tick(milliseconds moment) {
         by_lookup = false;
     if (by_lookup || moment < next_chores)
         return;
-    next_chores = moment + CHORES;
+    next_chores = moment + AWHILE;
     by_lookup = sock_diag_works() && addresses_refresh();
 }
 
@@ -52,7 +52,7 @@ static bool members_answer(struct group *group, uint16_t port) {
 /* A member of a group answers only some source ports, so an early end could miss the one that is left. */
 static bool walk(struct group *group, uint16_t port, milliseconds moment) {
     for (unsigned place = 0; place < address_count(); place++)
-        for (unsigned source = 1; source <= SOURCES; source++) {
+        for (unsigned source = 1; source <= SOURCES + MORE * group->count; source++) {
             enum lookup result = look(group, port, place, source, moment);
             if (result == LOOKUP_FAILED)
                 return false;
@@ -65,7 +65,7 @@ static bool walk(struct group *group, uint16_t port, milliseconds moment) {
 static bool rotate(struct group *group, uint16_t port, milliseconds moment) {
     for (int i = 0; i < ROTATING; i++) {
         unsigned turn = group->rotation++, places = address_count();
-        if (look(group, port, turn % places, 1 + turn / places % SOURCES, moment) == LOOKUP_FAILED)
+        if (look(group, port, turn % places, 1 + turn / places, moment) == LOOKUP_FAILED)
             return false;
     }
     return true;

@@ -16,9 +16,10 @@
 #define MAX_CONNECTIONS 768
 #define MAX_PAYLOAD 1232 /* bytes of a datagram that passes every IPv6 link whole */
 
-/* Milliseconds of CLOCK_MONOTONIC. */
+/* clock.c: milliseconds of CLOCK_MONOTONIC. */
 typedef int64_t milliseconds;
 #define NEVER INT64_MAX
+#define AWHILE 5000 /* until what did not work is tried again */
 
 milliseconds now(void);
 
@@ -44,10 +45,10 @@ bool hex_read(struct slice slice, size_t most, struct hex *hex);
 uint8_t hex_byte(struct hex hex, size_t index);
 bool hex_matches(struct hex expect, struct hex mask, const uint8_t *reply, size_t length);
 
-/* text.c: one line in a fixed buffer; what does not fit is cut. */
+/* text.c: one line in a fixed buffer; what does not fit is cut. Larger ones would cost a page of stack. */
 struct text {
     size_t length;
-    char bytes[512];
+    char bytes[320];
 };
 
 void text_add(struct text *text, const char *words);
@@ -296,13 +297,11 @@ unsigned connections_poll(struct pollfd *polled);
 void connections_serve(const struct pollfd *polled, unsigned count, milliseconds moment);
 bool connections_accept(const struct port *port, milliseconds moment);
 bool connections_drop_oldest(void);
-void connections_drop(const struct port *port);
-milliseconds connections_due(void);
-void connections_expire(milliseconds moment);
+milliseconds connections_expire(milliseconds moment);
 
 /* drain.c: --drain and the socket that hears it. */
 int drain_listen(void);
-int drain_accept(int listener);
+bool drain_accept(int listener, int *peer);
 void drain_answer(int peer);
 int drain_ask(void);
 

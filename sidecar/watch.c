@@ -3,12 +3,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
 #define REST 100         /* ms without accept() where descriptors ran out */
-#define DRAIN_AGAIN 5000 /* ms between two attempts at the name of the drain socket */
 #define DESCRIPTORS 16   /* stdio, netlink, drain and what a sample opens */
 
 static struct port *ports;
@@ -17,12 +13,6 @@ static int drain_listener;
 static bool drained;
 static milliseconds accept_after;
 static volatile sig_atomic_t stopped;
-
-milliseconds now(void) {
-    struct timespec time;
-    syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &time); /* the C library's way in maps another page */
-    return (milliseconds)time.tv_sec * 1000 + time.tv_nsec / 1000000;
-}
 
 static void stop(int number) {
     (void)number;
@@ -48,27 +38,34 @@ static void shut_all(enum state state) {
     for (unsigned i = 0; i < port_count; i++)
         if (ports[i].listener >= 0)
             port_shut(&ports[i], state);
+    connections_expire(now());
 }
 
-static void hear_drain(void) {
-    int peer = drain_accept(drain_listener);
-    if (peer < 0)
-        return;
-    drained = true;
-    shut_all(STATE_DRAINING);
-    drain_answer(peer);
+/* False without a descriptor for it. */
+static bool hear_drain(void) {
+    int peer;
+    if (!drain_accept(drain_listener, &peer))
+        return false;
+    if (peer >= 0) {
+        drained = true;
+        shut_all(STATE_DRAINING);
+        drain_answer(peer);
+    }
+    return true;
 }
 
 /* Samples what is due; returns when the next thing is. */
 static milliseconds tick(milliseconds moment) {
     static milliseconds drain_after;
-    milliseconds due = connections_due();
+    milliseconds due = accept_after > moment ? accept_after : NEVER;
     bool sampling = false;
 
     if (drain_listener < 0 && moment >= drain_after) {
         drain_listener = drain_listen();
-        drain_after = moment + DRAIN_AGAIN;
+        drain_after = moment + AWHILE;
     }
+    if (drain_listener < 0 && drain_after < due)
+        due = drain_after;
     for (unsigned i = 0; i < port_count && !drained; i++) {
         if (port_due(&ports[i]) <= moment) {
             if (!sampling)
@@ -79,7 +76,8 @@ static milliseconds tick(milliseconds moment) {
         if (port_due(&ports[i]) < due)
             due = port_due(&ports[i]);
     }
-    return moment < accept_after && accept_after < due ? accept_after : due;
+    milliseconds closing = connections_expire(moment);
+    return closing < due ? closing : due;
 }
 
 /* A port that waits for a reply polls its socket; an error there is told unasked and must be read. */
@@ -96,22 +94,25 @@ static unsigned poll_payloads(struct pollfd *polled) {
     return count;
 }
 
-static void serve_payloads(const struct pollfd *polled, milliseconds moment) {
+/* The next tick reads them. */
+static void wake_payloads(const struct pollfd *polled, milliseconds moment) {
     for (unsigned i = 0; i < port_count; i++)
         if (has_payload(&ports[i]) && polled++->revents)
-            port_tick(&ports[i], moment);
+            ports[i].wake = moment;
 }
 
 /* One poll over the drain socket, the listeners, the payloads' sockets, then the connections. */
 static void wait_and_serve(milliseconds moment, milliseconds due, const sigset_t *waiting) {
-    static struct pollfd polled[1 + 2 * MAX_PORTS + MAX_CONNECTIONS];
+    struct pollfd *const polled = (struct pollfd *)scratch; /* so nothing that is served may sample */
+    _Static_assert(sizeof scratch >= (1 + 2 * MAX_PORTS + MAX_CONNECTIONS) * sizeof *polled, "all must fit");
+    const bool resting = moment < accept_after;
     struct pollfd *const listeners = &polled[1], *const asked = listeners + port_count;
-    long wait = due == NEVER ? DRAIN_AGAIN : due > moment ? (long)(due - moment) : 0;
+    const long wait = due == NEVER ? AWHILE : due > moment ? (long)(due - moment) : 0;
     const struct timespec timeout = {wait / 1000, wait % 1000 * 1000000};
 
-    polled[0] = (struct pollfd){.fd = drain_listener, .events = POLLIN};
-    for (unsigned i = 0; i < port_count; i++) /* a negative descriptor is passed over */
-        listeners[i] = (struct pollfd){.fd = moment < accept_after ? -1 : ports[i].listener, .events = POLLIN};
+    polled[0] = (struct pollfd){.fd = resting ? -1 : drain_listener, .events = POLLIN}; /* a negative one is passed over */
+    for (unsigned i = 0; i < port_count; i++)
+        listeners[i] = (struct pollfd){.fd = resting ? -1 : ports[i].listener, .events = POLLIN};
     struct pollfd *const accepted = asked + poll_payloads(asked);
     unsigned connections = connections_poll(accepted);
 
@@ -125,14 +126,17 @@ static void wait_and_serve(milliseconds moment, milliseconds due, const sigset_t
         return;
     moment = now();
     connections_serve(accepted, connections, moment);
+    bool lacking = false;
     for (unsigned i = 0; i < port_count; i++)
-        if (listeners[i].revents && !connections_accept(&ports[i], moment)) {
-            accept_after = moment + REST;
-            connections_drop_oldest();
-        }
-    serve_payloads(asked, moment);
-    if (polled[0].revents)
-        hear_drain();
+        if (listeners[i].revents && !connections_accept(&ports[i], moment))
+            lacking = true;
+    wake_payloads(asked, moment);
+    if (polled[0].revents && !hear_drain())
+        lacking = true;
+    if (lacking) {
+        accept_after = moment + REST;
+        connections_drop_oldest();
+    }
 }
 
 int watch(struct arguments *arguments) {
@@ -150,7 +154,6 @@ int watch(struct arguments *arguments) {
 
     while (!stopped) {
         milliseconds moment = now();
-        connections_expire(moment);
         milliseconds due = tick(moment);
         wait_and_serve(moment, due, &waiting);
     }

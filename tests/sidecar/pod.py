@@ -197,6 +197,10 @@ class Process:
     def threads(self) -> int:
         return self._number(f"/proc/{self.pid}/status", "Threads:")
 
+    def waits(self) -> int:
+        """How often it went to sleep."""
+        return self._number(f"/proc/{self.pid}/status", "voluntary_ctxt_switches:")
+
     def cpu_nanoseconds(self) -> int:
         return int(self._pod.ask("read", f"/proc/{self.pid}/schedstat").split()[0])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import shutil
 import subprocess
@@ -54,5 +55,11 @@ def test_memory_stays_within_64_kb_at_8_ports_and_there_is_one_thread(pod: Pod) 
             pod.connect(port).close()
     assert sidecar.rss() <= 64
     assert sidecar.threads() == 1
+    with contextlib.ExitStack() as held:
+        for i in range(100):
+            held.enter_context(pod.connect(ports[i % len(ports)])).send(
+                b"GET / HTTP/1.1\r\n\r\n" if i % 2 else b"GET"
+            )
+        assert sidecar.rss() <= 64
     for application in applications:
         application.close()

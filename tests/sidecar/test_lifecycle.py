@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
-from tests.sidecar.pod import IPV4, IPV6, QUICK, Pod, until
+from tests.sidecar.pod import IPV4, IPV6, PROGRAM, QUICK, Pod, until
 
 pytestmark = pytest.mark.sidecar
 
@@ -65,10 +67,54 @@ def test_drain_without_a_sidecar_is_one_line_and_not_0(pod: Pod) -> None:
 def test_a_second_sidecar_takes_the_name_for_drains_over(pod: Pod) -> None:
     first = pod.sidecar(f"5555,{QUICK}")
     first.says("5555 red")
-    pod.sidecar(f"6666,{QUICK}").says("6666 red")
+    pod.sidecar("6666,interval=300s").says("6666 red")
     first.signal(signal.SIGKILL)
     assert first.wait() == -signal.SIGKILL
     until(lambda: pod.run("--drain").code == 0, "drained", seconds=8)
+
+
+def test_a_peer_of_another_user_drains_nothing(pod: Pod) -> None:
+    pod.sidecar(f"5555,{QUICK}")
+    with pod.udp(5555):
+        until(lambda: pod.is_open(5555), "green")
+        drained = pod.execute("setpriv", "--reuid=64646", "--clear-groups", str(PROGRAM), "--drain")
+        assert drained.code == 1
+        assert drained.err == "udp-healthcheck: --drain: the sidecar runs as another user\n"
+        assert pod.is_open(5555)
+
+
+def test_two_containers_of_one_pod_do_not_drain_each_other(pod: Pod, tmp_path: Path) -> None:
+    other = tmp_path / "container"
+    other.mkdir()
+    shutil.copy(PROGRAM, other / "program")
+    inside = ["chroot", str(other), "/program"]
+    pod.sidecar(f"5555,{QUICK}")
+    pod.execute("sh", "-c", f"timeout 20 {' '.join(inside)} --port 6666,{QUICK} >/dev/null 2>&1 &")
+    with pod.udp(5555), pod.udp(6666):
+        until(lambda: pod.is_open(5555) and pod.is_open(6666), "green")
+        assert pod.execute(*inside, "--drain").code == 0
+        assert (pod.is_open(5555), pod.is_open(6666)) == (True, False)
+        assert pod.run("--drain").code == 0
+        assert not pod.is_open(5555)
+
+
+def test_drain_gives_a_sidecar_up_that_hears_nobody(pod: Pod) -> None:
+    """Also those that find its backlog full."""
+    sidecar = pod.sidecar(f"5555,{QUICK}")
+    sidecar.says("5555 red")
+    sidecar.signal(signal.SIGSTOP)
+    drains = [pod.spawn([str(PROGRAM), "--drain"]) for _ in range(12)]
+    assert {drain.wait(8) for drain in drains} == {1}
+    assert drains[-1].log() == "udp-healthcheck: --drain: the sidecar does not answer\n"
+
+
+def test_a_drain_that_finds_no_descriptor_does_not_keep_the_sidecar_busy(pod: Pod) -> None:
+    sidecar = pod.sidecar(f"5555,{QUICK}", descriptors=7)
+    with pod.udp(5555):
+        until(lambda: pod.is_open(5555), "green")
+        before, begin = sidecar.cpu_nanoseconds(), time.monotonic()
+        pod.run("--drain")
+        assert sidecar.cpu_nanoseconds() - before < 0.1 * (time.monotonic() - begin) * 1e9
 
 
 def test_once_prints_a_line_a_port_in_the_order_given(pod: Pod) -> None:
@@ -115,3 +161,11 @@ def test_a_sidecar_that_sees_no_sockets_at_all_is_red_alive_and_says_so(pod: Pod
         assert not pod.is_open(5555)
     sidecar.signal(signal.SIGTERM)
     assert sidecar.wait() == 0
+
+
+@pytest.mark.shipped
+def test_what_could_not_be_seen_is_looked_for_every_5_seconds_whatever_the_interval(pod: Pod) -> None:
+    sidecar = pod.sidecar("5555,interval=300s", denials=["netlink", "files"])
+    sidecar.says("5555 red sockets cannot be seen")
+    waits = sidecar.waits()
+    assert until(lambda: sidecar.waits() > waits, "another look", seconds=8) <= 5.5

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import http.client
 import os
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from tests.sidecar.pod import IPV4, IPV6, QUICK, Pod, until
 
 pytestmark = pytest.mark.sidecar
 
+SO_ATTACH_FILTER = 26
 BODY = "5555 green UDP 5555 is bound\n"
 
 
@@ -142,6 +145,29 @@ def test_nothing_is_left_that_blocks_the_application(green: Pod, application: so
         green.tcp(5555).close()
         raw.close()
     green.tcp(5555).close()
+
+
+def test_a_client_that_vanishes_while_it_closes_does_not_block_the_application(
+    green: Pod, application: socket.socket
+) -> None:
+    """Its end of the connection takes no packet any more, not even the acknowledgement of its FIN."""
+    drop_all = struct.pack("HBBI", 0x06, 0, 0, 0)
+    code = ctypes.create_string_buffer(drop_all, len(drop_all))
+    with green.connect(5555) as client:
+        client.setsockopt(
+            socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HxxxxxxQ", 1, ctypes.addressof(code))
+        )
+        client.shutdown(socket.SHUT_WR)
+        application.close()
+        until(lambda: not green.is_open(5555), "red")
+
+        def application_can_bind() -> bool:
+            with contextlib.suppress(OSError):
+                green.tcp(5555).close()
+                return True
+            return False
+
+        until(application_can_bind, "the port free")
 
 
 def test_the_sidecar_steps_aside_where_the_application_owns_the_tcp_port(pod: Pod) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from tests.sidecar.pod import IPV4, IPV6, Pod, until
+from tests.sidecar.pod import IPV4, IPV6, PROGRAM, Pod, until
 
 pytestmark = pytest.mark.sidecar
 
@@ -150,6 +150,35 @@ def test_three_lost_replies_in_a_row_turn_the_port_red(pod: Pod) -> None:
         muted.set()
         assert until(lambda: not pod.is_open(5555), "red") <= 3 * INTERVAL_SECONDS + 1
         assert len(lost) >= 3
+
+
+def test_replies_in_plenty_do_not_outlive_the_application(pod: Pod) -> None:
+    pod.sidecar(f"{ASKING},timeout=50ms")
+    muted = threading.Event()
+    lost: list[bytes] = []
+
+    def in_plenty_until_muted(datagram: bytes) -> Sequence[bytes]:
+        if muted.is_set():
+            lost.append(datagram)
+            return []
+        return [datagram] * 300
+
+    with pod.udp(5555) as application, serving(application, in_plenty_until_muted):
+        until(lambda: pod.is_open(5555), "green")
+        muted.set()
+        until(lambda: not pod.is_open(5555), "red")
+        assert len(lost) <= 4  # one of them may have been on its way
+
+
+def test_a_sidecar_without_stdio_sends_no_log_lines_to_the_application(pod: Pod) -> None:
+    """Another sidecar has the name for drains, so that the probe's socket comes third."""
+    pod.sidecar("7777").says("7777 red")
+    pod.spawn(["sh", "-c", f"exec {PROGRAM} --port {ASKING} <&- >&- 2>&-"])
+    with pod.udp(5555) as application, serving(application, echo) as heard:
+        until(lambda: pod.is_open(5555), "green")
+        asked = len(heard)
+        until(lambda: len(heard) >= asked + 2, "more questions")
+    assert set(heard) == {b"ping"}
 
 
 def test_fall_can_be_set_under_payload_too(pod: Pod) -> None:

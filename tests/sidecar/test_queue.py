@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -14,6 +15,41 @@ pytestmark = pytest.mark.sidecar
 REUSE = (socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 UNREAD = "UDP 5555 is bound, but the application does not read it: datagrams wait or are dropped"
 INTERVALS_15 = 15 * 0.05
+
+
+GROUP = 64
+LARGE_GROUPS_SCRIPT = """
+import resource, socket, sys, time
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+address, size, deaf, *ports = sys.argv[1], *map(int, sys.argv[2:])
+groups, readers = [], []
+
+def has_some(member):
+    try:
+        return member.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+
+for port in [deaf, *ports]:
+    members = []
+    for _ in range(size):
+        members.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        members[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        members[-1].bind(("0.0.0.0", port))
+        members[-1].setblocking(False)
+    readers += [members[port % size]] if port != deaf else []
+    groups.append(members)
+    while not all(map(has_some, members)):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.sendto(b"anybody there?", (address, port))
+print("all have some", flush=True)
+while True:
+    for reader in readers:
+        while has_some(reader):
+            reader.recv(100)
+    time.sleep(0.01)
+"""
 
 
 def send(pod: Pod, count: int) -> None:
@@ -79,6 +115,16 @@ def test_one_reading_member_of_a_group_is_enough(pod: Pod) -> None:
         assert pod.is_open(5555)
         reader.close()
         until(lambda: not pod.is_open(5555), "red without the reader")
+
+
+def test_the_one_reading_member_of_64_is_found(pod: Pod) -> None:
+    """In each of 16 groups; that all members of another are found deaf shows that there was time for it."""
+    ports = [str(port) for port in range(6001, 6017)]
+    application = pod.spawn([sys.executable, "-ISc", LARGE_GROUPS_SCRIPT, IPV4, str(GROUP), "6000", *ports])
+    application.says("all have some")
+    sidecar = pod.sidecar(*(f"{port},queue=fail,{QUICK}" for port in ["6000", *ports]))
+    sidecar.says("6000 red UDP 6000 is bound, but the application does not read it")
+    assert sidecar.log().count(" red ") == 1
 
 
 def test_a_queue_that_is_not_watched_is_not_mentioned(pod: Pod) -> None:
