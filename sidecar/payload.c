@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #define AT_A_TIME 64 /* datagrams read in one step */
-#define BACKLOG 8192 /* bytes, which the kernel doubles: less than so many, or old replies would pass for new ones */
+#define HELD 8192    /* bytes of replies; the kernel doubles it to room for fewer, so none is left for the next step */
 
 union name {
     struct sockaddr any;
@@ -22,14 +22,14 @@ void payloads_start(const struct arguments *arguments) {
 
 /* One socket for both families; IPv4 alone where there is no IPv6. */
 void payload_start(struct payload *payload) {
-    const int off = 0, backlog = BACKLOG, type = SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+    const int off = 0, held = HELD, type = SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
     *payload = (struct payload){.descriptor = socket(AF_INET6, type, 0), .family = AF_INET6};
     if (payload->descriptor < 0) {
         payload->descriptor = socket(AF_INET, type, 0);
         payload->family = AF_INET;
     }
     setsockopt(payload->descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-    setsockopt(payload->descriptor, SOL_SOCKET, SO_RCVBUF, &backlog, sizeof backlog);
+    setsockopt(payload->descriptor, SOL_SOCKET, SO_RCVBUF, &held, sizeof held);
 }
 
 /* On an IPv6 socket IPv4 addresses are written ::ffff:a.b.c.d. */
