@@ -118,6 +118,26 @@ def test_the_class_never_changes(live: Live, other: str) -> None:
     assert live.get()["spec"]["loadBalancerClass"] == "service.k8s.aws/nlb"
 
 
+TCP_ALONE = [{"name": "web", "port": 80, "protocol": "TCP"}]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "ports"),
+    [({"udplb/inject": "false"}, MANIFEST["spec"]["ports"]), ({}, TCP_ALONE)],
+    ids=["opted out", "no UDP port any more"],
+)
+def test_a_manifest_without_a_class_goes_on_being_applied_after_the_service_left_our_care(
+    live: Live, annotations: dict[str, str], ports: list[Any]
+) -> None:
+    for replica in ("first", "second", "third"):
+        left = copy.deepcopy(MANIFEST)
+        left["metadata"] |= {"annotations": annotations, "labels": {"applied": replica}}
+        left["spec"]["ports"] = ports
+        answer = live.put(left)
+        assert answer.status == 200, answer.body
+        assert live.get()["spec"]["loadBalancerClass"] == "service.k8s.aws/nlb"
+
+
 def test_a_service_may_stop_being_a_load_balancer_and_become_one_again(live: Live) -> None:
     before = live.get()
     away = live.patch({"spec": {"type": "ClusterIP"}})

@@ -178,12 +178,58 @@ def live(api_server: ApiServer, service: Object) -> str:
     """Create a Service, as a ClusterIP first, for which nobody is called; return its path."""
     first = deepcopy(service)
     kind = first["spec"].pop("type", "ClusterIP")
+    name = first["spec"].pop("loadBalancerClass", None)
     answer = api_server.request("POST", "/api/v1/namespaces/enabled/services", first)
     assert answer.status == 201, answer.body
     path = f"/api/v1/namespaces/enabled/services/{service['metadata']['name']}"
-    answer = api_server.request("PATCH", path, {"spec": {"type": kind}})
+    answer = api_server.request("PATCH", path, {"spec": {"type": kind, "loadBalancerClass": name}})
     assert answer.status == 200, answer.body
     return path
+
+
+CLASS = "service.k8s.aws/nlb"
+
+
+def classed(port: Object, name: str = CLASS, **metadata: Any) -> Object:
+    service = load_balancer(port, **metadata)
+    service["spec"]["loadBalancerClass"] = name
+    return service
+
+
+@pytest.mark.parametrize(
+    ("service", "change", "expected"),
+    [
+        pytest.param(classed(TCP), {"loadBalancerClass": None}, {MUTATE_SERVICE}, id="tcp-only"),
+        pytest.param(
+            classed(TCP, "eks.amazonaws.com/nlb"),
+            {"loadBalancerClass": None},
+            {MUTATE_SERVICE},
+            id="auto-mode",
+        ),
+        pytest.param(
+            classed(UDP, annotations={"udplb/inject": "false"}),
+            {"loadBalancerClass": None},
+            {MUTATE_SERVICE},
+            id="break-glass",
+        ),
+        pytest.param(
+            classed(TCP, "vendor.example/lb"), {"loadBalancerClass": None}, NOBODY, id="another-vendor's"
+        ),
+        pytest.param(
+            classed(TCP),
+            {"loadBalancerClass": None, "type": "ClusterIP"},
+            NOBODY,
+            id="with-the-load-balancer",
+        ),
+    ],
+)
+def test_an_update_that_drops_the_class_calls(
+    api_server: ApiServer, service: Object, change: Object, expected: set[str]
+) -> None:
+    """The API server refuses it unless we put the class back, or the Service is no load balancer any more."""
+    called, answer = api_server.called("PATCH", live(api_server, service), {"spec": change})
+    assert called == expected
+    assert answer.status == (200 if "type" in change else 422)
 
 
 OWNER = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": "0"}

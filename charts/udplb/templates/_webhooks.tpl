@@ -70,13 +70,27 @@ matchExpressions:
     values: ["false"]
 {{- end -}}
 
-{{- define "udplb.conditions.udpLoadBalancer" -}}
-# oldObject too: an update that turns a load balancer into something else is judged. It is null on CREATE.
-- name: udp-load-balancer
-  expression: >-
-    [object, oldObject].exists(service, service != null
-    && service.?spec.?type.orValue('') == 'LoadBalancer'
-    && service.?spec.?ports.orValue([]).exists(port, port.?protocol.orValue('TCP') == 'UDP'))
+{{/* oldObject too: an update that turns a load balancer into something else is judged. It is null on CREATE. */}}
+{{- define "udplb.cel.udpLoadBalancer" -}}
+[object, oldObject].exists(service, service != null
+&& service.?spec.?type.orValue('') == 'LoadBalancer'
+&& service.?spec.?ports.orValue([]).exists(port, port.?protocol.orValue('TCP') == 'UDP'))
+{{- end -}}
+
+{{/* The break-glass: works while the webhook is down. */}}
+{{- define "udplb.cel.notOptedOut" -}}
+object.?metadata.?annotations[?'udplb/inject'].orValue('') != 'false'
+{{- end -}}
+
+{{/*
+A manifest without a class goes on being applied after the Service has left our care, and the API server
+refuses an update that drops the class which we gave.
+*/}}
+{{- define "udplb.cel.dropsOurClass" -}}
+request.operation == 'UPDATE' && oldObject.?spec.?loadBalancerClass.orValue('')
+in {{ list .Values.lbc.loadBalancerClass "eks.amazonaws.com/nlb" | uniq | toJson | replace "\"" "'" }}
+&& object.?spec.?loadBalancerClass.orValue('') == ''
+&& object.?spec.?type.orValue('') == 'LoadBalancer'
 {{- end -}}
 
 {{- define "udplb.conditions.changed" -}}
@@ -91,12 +105,6 @@ matchExpressions:
     || object.?metadata.?annotations != oldObject.?metadata.?annotations))
 {{- end -}}
 
-{{- define "udplb.conditions.notOptedOut" -}}
-# The break-glass: works while the webhook is down.
-- name: not-opted-out
-  expression: object.?metadata.?annotations[?'udplb/inject'].orValue('') != 'false'
-{{- end -}}
-
 {{- define "udplb.conditions.notMirrorPod" -}}
 # The kubelet's copy of a static pod: nobody can change it.
 - name: not-mirror-pod
@@ -108,9 +116,22 @@ matchExpressions:
   expression: object.?metadata.?annotations.orValue({}).exists(key, key.startsWith('udplb/'))
 {{- end -}}
 
-{{/* Of a Service: include "udplb.serviceConditions" . */}}
-{{- define "udplb.serviceConditions" -}}
-{{ include "udplb.conditions.udpLoadBalancer" . }}
+{{/* Of a Service that is changed: include "udplb.conditions.mutatedService" . */}}
+{{- define "udplb.conditions.mutatedService" -}}
 {{ include "udplb.conditions.changed" . }}
-{{ include "udplb.conditions.notOptedOut" . }}
+- name: udp-load-balancer-or-its-class
+  expression: >-
+    ({{ include "udplb.cel.udpLoadBalancer" . | nindent 4 | trim }}
+    && {{ include "udplb.cel.notOptedOut" . }})
+    || ({{ include "udplb.cel.dropsOurClass" . | nindent 4 | trim }})
+{{- end -}}
+
+{{/* Of a Service that is judged: include "udplb.conditions.judgedService" . */}}
+{{- define "udplb.conditions.judgedService" -}}
+{{ include "udplb.conditions.changed" . }}
+- name: udp-load-balancer
+  expression: >-
+    {{- include "udplb.cel.udpLoadBalancer" . | nindent 4 }}
+- name: not-opted-out
+  expression: {{ include "udplb.cel.notOptedOut" . }}
 {{- end -}}

@@ -133,6 +133,28 @@ def test_a_manifest_that_opts_out_gets_back_the_class_alone(status: dict[str, An
     ]
 
 
+OPTED_OUT = {keys.INJECT: "false"}
+CLASS_ALONE = [(("spec", "loadBalancerClass"), "service.k8s.aws/nlb")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (finished({}, DNS_TCP), service({}, DNS_TCP, metadata={"labels": {"a": "b"}})),
+        (finished(plain=OPTED_OUT), service(plain=OPTED_OUT)),
+        (finished(plain=OPTED_OUT), service({}, DNS_TCP)),
+    ],
+    ids=["TCP alone", "opted out", "opted out, and no UDP any more"],
+)
+@pytest.mark.parametrize("status", [{}, LIVE], ids=["not yet live", "live"])
+def test_of_a_service_that_left_our_care_the_class_still_returns(
+    old: dict[str, Any], new: dict[str, Any], status: dict[str, Any]
+) -> None:
+    made = update(old | {"status": status}, new | {"status": status})
+    assert [(edit.path, edit.value) for edit in made.edits] == CLASS_ALONE
+    assert made.findings == ()
+
+
 def test_a_class_does_not_follow_a_service_that_is_no_load_balancer_any_more() -> None:
     assert update(finished(status=LIVE), service(type="ClusterIP")).edits == ()
 

@@ -174,15 +174,16 @@ def _leaving(
     reason: str, service: Service, before: Service | None, namespace: Namespace, cluster: Cluster
 ) -> Decision:
     """Left alone from now on. What we wrote on a load balancer that was in our care until now is not lost by
-    that, its class in any case, and a live one is not let go silently.
+    that, and a live one is not let go silently. The class is never lost: the API server would refuse that.
     """
-    if before is None or not before.is_udp_load_balancer or before.annotations.get(keys.INJECT) == "false":
+    if before is None:
         return Decision(reason=reason)
+    leaves = before.is_udp_load_balancer and before.annotations.get(keys.INJECT) != "false"
     was = _facts(before, namespace, cluster)
     back = restore(was, service) if service.type == "LoadBalancer" else ()
-    if reason == "opted_out":
+    if reason == "opted_out" or not leaves:
         back = tuple(edit for edit in back if edit.code == CLASS)
-    if not before.live:
+    if not leaves or not before.live:
         return Decision(back, reason=reason)
     after = _facts(with_edits(service, back), namespace, cluster)
     said, broken = run(LEAVING[reason], replace(after, before=was))
