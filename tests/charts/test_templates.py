@@ -310,14 +310,19 @@ def test_mutating_webhooks_are_called_again_when_another_changed_the_object() ->
     assert {entry["reinvocationPolicy"] for entry in mutating} == {"IfNeeded"}
 
 
-def test_the_three_service_webhooks_have_the_same_conditions() -> None:
+def test_the_three_service_webhooks_have_the_same_conditions_and_one_more_way_to_the_class() -> None:
     conditions = [
         entry["matchConditions"]
         for name, entry in webhooks(rendered(*URL_MODE)).items()
         if "services" in name
     ]
     assert len(conditions) == 3
-    assert conditions[0] == conditions[1] == conditions[2]
+    changes, *judgements = conditions
+    assert judgements[0] == judgements[1]
+    changed, udp, out = judgements[0]
+    assert changes[0] == changed
+    assert changes[1]["expression"].startswith(f"({udp['expression']} && {out['expression']}) || (")
+    assert len(changes) == 2
 
 
 def selector(entry: Manifest) -> dict[str, tuple[str, list[str]]]:
