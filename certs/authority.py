@@ -45,6 +45,19 @@ class CertificateAuthority:
         )
         return cls(_keypair(certificate, key))
 
+    @classmethod
+    def load(cls, keypair: KeyPair) -> CertificateAuthority:
+        """An authority as it was stored. Raises ValueError where no leaf that clients accept can be signed by it."""
+        if not (keypair.matches and isinstance(keypair.private_key, ec.EllipticCurvePrivateKey)):
+            raise ValueError("the key is not the certificate's own, of the kind ECDSA")
+        try:
+            constraints = keypair.certificate.extensions.get_extension_for_class(x509.BasicConstraints)
+        except x509.ExtensionNotFound:
+            raise ValueError("the certificate is no authority's") from None
+        if not constraints.value.ca:
+            raise ValueError("the certificate is no authority's")
+        return cls(keypair)
+
     @property
     def cert_pem(self) -> bytes:
         """What clients are given to trust: the caBundle."""

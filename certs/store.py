@@ -104,6 +104,6 @@ def _parsed(data: Mapping[str, str]) -> Authorities | None:
 def _authority(data: Mapping[str, str], name: str) -> CertificateAuthority | None:
     try:
         pair = KeyPair(base64.b64decode(data[f"{name}.crt"]), base64.b64decode(data[f"{name}.key"]))
-        return CertificateAuthority(pair) if pair.matches else None
+        return CertificateAuthority.load(pair)
     except (KeyError, ValueError):
         return None

@@ -169,15 +169,21 @@ class Server:
 
     async def _follow_certificate(self) -> None:
         while True:
-            match await asyncio.to_thread(self._certificate.poll, datetime.now(UTC)):
-                case Swapped(not_after):
-                    self.metrics.certificate(not_after, swapped=self._not_after is not None)
-                    self._not_after = not_after
-                    self._log.info("certificate swapped", not_after=not_after.isoformat())
-                case Refused(reason):
-                    self._log.error("certificate refused, the old one is served on", reason=reason)
-            self._untrusted = await self._dial()
+            try:
+                await self._renew()
+            except Exception:  # whatever it is, what is served is served on, and the next step may work
+                self._log.exception("certificate fault")
             await asyncio.sleep(self._certificate.poll_seconds)
+
+    async def _renew(self) -> None:
+        match await asyncio.to_thread(self._certificate.poll, datetime.now(UTC)):
+            case Swapped(not_after):
+                self.metrics.certificate(not_after, swapped=self._not_after is not None)
+                self._not_after = not_after
+                self._log.info("certificate swapped", not_after=not_after.isoformat())
+            case Refused(reason):
+                self._log.error("certificate refused, the old one is served on", reason=reason)
+        self._untrusted = await self._dial()
 
     async def _dial(self) -> str:
         """Why a client that trusts the published caBundles refuses our own port; empty where none does."""

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from certs.authority import CA_LIFETIME, CLOCK_SKEW, CertificateAuthority
@@ -76,6 +77,39 @@ def test_an_authority_with_another_kind_of_key_does_not_sign() -> None:
 
     with pytest.raises(TypeError, match="ECDSA, not RSAPrivateKey"):
         CertificateAuthority(KeyPair(authority.cert_pem, key)).issue(["localhost"], [], NOW, DAY)
+
+
+def test_an_authority_that_was_stored_signs_again() -> None:
+    stored = CertificateAuthority.load(CertificateAuthority.create(NOW).keypair)
+    assert_is_leaf(stored.issue(["localhost"], [], NOW, DAY).certificate, stored.keypair.certificate)
+
+
+def bare(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> KeyPair:
+    """A self-signed certificate without a single extension."""
+    name = x509.Name([])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).serial_number(1)
+    builder = builder.public_key(key.public_key()).not_valid_before(NOW).not_valid_after(NOW + DAY)
+    pem = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return KeyPair(pem, key.private_bytes(*form))
+
+
+BARE = bare(ec.generate_private_key(ec.SECP256R1()))
+
+
+@pytest.mark.parametrize(
+    ("pair", "reason"),
+    [
+        (replace(CertificateAuthority.create(NOW).keypair, key_pem=BARE.key_pem), "the key is not"),
+        (bare(rsa.generate_private_key(65537, 2048)), "the key is not"),
+        (BARE, "no authority's"),
+        (CertificateAuthority.create(NOW).issue(["localhost"], [], NOW, DAY), "no authority's"),
+    ],
+    ids=["another key", "RSA", "no constraints", "a leaf"],
+)
+def test_what_cannot_sign_is_no_authority(pair: KeyPair, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        CertificateAuthority.load(pair)
 
 
 def test_a_key_never_shows_in_a_repr() -> None:
