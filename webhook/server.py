@@ -18,10 +18,8 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
-from certs.bundles import WebhookConfigurations
 from certs.files import CertificateFiles, Unusable
 from certs.rotation import Rotation
-from certs.store import Secret
 from certs.tls import Refused, Swapped, Unchanged
 from webhook import __version__, logs
 from webhook.app import Gate, review_app
@@ -285,6 +283,9 @@ def prove(settings: Settings) -> Certificate:
 
 
 def _signed_by_ourselves(settings: Settings) -> Rotation:
+    # Here: the official client is most of the time that a start takes, and files do without it.
+    from certs.bundles import WebhookConfigurations
+    from certs.store import Secret
     from webhook.kube.client import NoCluster, configuration
 
     try:
