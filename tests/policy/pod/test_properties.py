@@ -172,7 +172,7 @@ def without_ours(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def never_injected(raw: dict[str, Any]) -> dict[str, Any]:
-    """The pod without a status or a container of our name; the others' names differ, as they must."""
+    """The pod without a status or a container of our name; it has one, and their names differ, as they must."""
     fresh = copy.deepcopy(raw)
     (fresh["metadata"].get("annotations") or {}).pop(STATUS, None)
     for place in ("containers", "initContainers"):
@@ -180,6 +180,7 @@ def never_injected(raw: dict[str, Any]) -> dict[str, Any]:
         fresh["spec"][place] = listed
         for number, entry in enumerate(listed):
             entry["name"] = f"{entry['name']}-{number}"
+    fresh["spec"]["containers"] = fresh["spec"]["containers"] or [{"name": "app"}]
     return fresh
 
 
@@ -216,7 +217,7 @@ def test_an_injected_pod_holds_one_sidecar_that_passes_validation(
     after = apply(raw, decision.edits)
     if not decision.reason:
         ((_, _, sidecar),) = sidecars(after)
-        numbers = [int(word) for word in sidecar["args"][1::2]]
+        numbers = [int(word.partition(",")[0]) for word in sidecar["args"][1::2]]
         assert numbers == sorted(set(numbers)) == sorted(int(number) for number in status(after)["ports"])
         assert validate(after, GAMES, demands, CLUSTER).findings == ()
 

@@ -21,41 +21,22 @@ from webhook.policy.service.demand import Demand
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that is known about one pod under review; `demands` are those that select it."""
+    """All that is known about one pod under review; `demands` are those that select it.
+
+    `ours` tells whether the containers of our name are ours, as far as the status tells; `changed` is what an
+    earlier pass changed beside them.
+    """
 
     spec: Raw
     pod: Pod
     wishes: Wishes
     status: Status | None
+    ours: bool
+    changed: Mapping[str, Before]
     demands: Sequence[Demand]
     namespace: Namespace
     cluster: Cluster
     lookup_failure: str = ""
-
-    @property
-    def ours(self) -> bool:
-        """Whether the containers of our name are ours, as far as the status tells.
-
-        Where no other container is there they are not: a pod that loses its last one is refused.
-        """
-        if self.status is None or not self.status.injected:
-            return False
-        names = {container.text("name") for container in self.spec.maps(CONTAINERS)}
-        return names != {SIDECAR_NAME}
-
-    @property
-    def changed(self) -> Mapping[str, Before]:
-        """What an earlier pass changed beside the container, by the status.
-
-        A sysctl of another value than ours is by now somebody else's: who opens more ports needs them.
-        """
-        if self.status is None or not self.ours:
-            return {}
-        told = self.status.changed.items()
-        changed = {name: before for name, before in told if is_believable(name, before)}
-        if SYSCTL in changed and self.pod.port_start != str(min(self.status.ports)):
-            del changed[SYSCTL]
-        return changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +68,36 @@ def gather(
     lookup_failure: str = "",
 ) -> Facts:
     """The facts about a pod that these demands select."""
-    status = parse_status(pod.annotations.get(keys.STATUS))
-    return Facts(raw.map("spec"), pod, read_wishes(pod), status, demands, namespace, cluster, lookup_failure)
+    spec, status = raw.map("spec"), parse_status(pod.annotations.get(keys.STATUS))
+    ours = status is not None and _is_ours(status, spec)
+    return Facts(
+        spec=spec,
+        pod=pod,
+        wishes=read_wishes(pod),
+        status=status,
+        ours=ours,
+        changed=_changed(status, pod) if status and ours else {},
+        demands=demands,
+        namespace=namespace,
+        cluster=cluster,
+        lookup_failure=lookup_failure,
+    )
+
+
+def _is_ours(status: Status, spec: Raw) -> bool:
+    """Where no other container is there they are not: a pod that loses its last one is refused."""
+    return status.injected and {one.text("name") for one in spec.maps(CONTAINERS)} != {SIDECAR_NAME}
+
+
+def _changed(status: Status, pod: Pod) -> Mapping[str, Before]:
+    """What the status says and may be believed.
+
+    A sysctl of another value than ours is by now somebody else's: who opens more ports needs them.
+    """
+    changed = {name: before for name, before in status.changed.items() if is_believable(name, before)}
+    if SYSCTL in changed and pod.port_start != str(min(status.ports)):
+        del changed[SYSCTL]
+    return changed
 
 
 def decide(facts: Facts) -> Inject | Skip:
