@@ -25,6 +25,7 @@ HELD_BYTES = 64 * 2**20
 """Bodies in memory at once: thousands of the usual reviews, nine of the largest. JSON takes several times that."""
 JSON = (b"content-type", b"application/json")
 CLOSE = (b"connection", b"close")
+NO_PATH = "no such path"
 
 
 class Recorder(Protocol):
@@ -188,10 +189,15 @@ def error_body(reason: str) -> bytes:
     return orjson.dumps({"error": reason})
 
 
+async def unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
+    """What the router does with a path that it does not know."""
+    await Response(error_body(NO_PATH), 404, media_type="application/json")(scope, receive, send)
+
+
 async def http_error(_request: Request, fault: Exception) -> Response:
     """FastAPI's own refusals (an unknown path) in the words of ours."""
     status = fault.status_code if isinstance(fault, HTTPException) else 500
-    reason = "no such path" if status == 404 else str(getattr(fault, "detail", "internal fault"))
+    reason = NO_PATH if status == 404 else str(getattr(fault, "detail", "internal fault"))
     return Response(error_body(reason), status, media_type="application/json")
 
 
@@ -204,6 +210,10 @@ def plain_app(routes: list[Route]) -> FastAPI:
 
 
 def review_app(handlers: Mapping[str, Handler], gate: Gate, recorders: Sequence[Recorder]) -> FastAPI:
-    return plain_app(
+    """The five paths, without FastAPI's middleware: an endpoint handles its own faults, and nothing else is left."""
+    app = plain_app(
         [Route(path, ReviewEndpoint(handler, gate, recorders)) for path, handler in handlers.items()]
     )
+    app.router.default = unknown_path
+    app.middleware_stack = app.router
+    return app
