@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Protocol
 
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -83,31 +84,33 @@ def _objects(
 
 class _Yaml:
     def rewritten(self, text: str, changes: Sequence[Operation], before: Any, after: Any) -> str:
-        removed = list(_removals(changes))
-        cut = _without_lines(text, removed)
+        lines = _removed_lines(text, changes)
+        removed = [change for number, change in enumerate(changes) if number in lines]
+        numbers = set(chain.from_iterable(lines.values()))
+        cut = "".join(line for number, line in enumerate(_lines(text)) if number not in numbers)
         if removed and _reads_as(cut, apply(before, removed)):
-            text, changes = cut, [change for change in changes if change not in removed]
+            text, changes = cut, [change for number, change in enumerate(changes) if number not in lines]
         return _edited(text, changes, after) if changes else text
 
 
-def _removals(changes: Sequence[Operation]) -> Iterator[Operation]:
-    """What is removed first, and members of maps, whose removal may come before every other change."""
-    first = True
-    for change in changes:
-        removes = change["op"] == "remove"
-        first = first and removes
-        if first or (removes and not change["path"].rpartition("/")[2].isdecimal()):
-            yield change
+def _removed_lines(text: str, changes: Sequence[Operation]) -> Mapping[int, range]:
+    """Of each operation, by its number, that only takes out whole lines: which, before any other is done."""
+    tree, written = trees.parser().load(text), _lines(text)
+    return {
+        number: lines
+        for number, change in enumerate(changes)
+        if change["op"] == "remove" and not _moved(change, changes[:number])
+        if (lines := trees.lines_of(tree, change["path"], written))
+    }
 
 
-def _without_lines(text: str, removed: Sequence[Operation]) -> str:
-    """The text without what is removed, if that stands on lines of its own; else something that reads otherwise."""
-    tree = trees.parser().load(text)
-    try:
-        gone = {line for change in removed for line in trees.lines_of(tree, change["path"])}
-    except KeyError:  # it comes from another map by a merge key
-        return text
-    return "".join(line for number, line in enumerate(_lines(text)) if number not in gone)
+def _moved(change: Operation, earlier: Sequence[Operation]) -> bool:
+    """Whether the path counts with an item that one of the earlier operations puts in."""
+    for one in earlier:
+        holder, _, last = one["path"].rpartition("/")
+        if one["op"] == "add" and last.isdecimal() and change["path"].startswith(f"{holder}/"):
+            return True
+    return False
 
 
 def _edited(text: str, changes: Sequence[Operation], expected: Any) -> str:

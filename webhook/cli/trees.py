@@ -16,7 +16,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedBase, CommentedMap, CommentedSeq, TaggedScalar
 from ruamel.yaml.error import CommentMark
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, ScalarString, SingleQuotedScalarString
 from ruamel.yaml.tokens import CommentToken
 
 from webhook.patch import Operation
@@ -98,17 +98,31 @@ def styled(value: Any) -> Any:
     return value
 
 
-def lines_of(tree: Any, pointer: str) -> range:
-    """The lines on which a member of a block collection stands, from its key or dash to its last value."""
+def lines_of(tree: Any, pointer: str, text: Sequence[str]) -> range:
+    """The lines of the text on which a member stands alone, from its key or dash to its last value.
+
+    None of them where it shares a line with others, or comes from elsewhere by a merge key or an alias.
+    """
     *parents, last = steps(pointer)
     here: Any = tree
     for step in parents:
-        here = here[int(step) if isinstance(here, list) else step]
-    places = here.lc
-    key, place = (int(last), places.item) if isinstance(here, list) else (last, places.key)
-    first = place(key)[0]
+        key = _key(here, step)
+        here = here[key] if key is not None else None
+    key = _key(here, last)
+    if key is None or len(here) == 1 or here.fa.flow_style() or key not in here.lc.data:
+        return range(0)
+    first, column = here.lc.item(key) if isinstance(here, CommentedSeq) else here.lc.key(key)
+    if text[first][:column].strip() != ("-" if isinstance(here, CommentedSeq) else ""):
+        return range(0)
     holder, leaf = _last_leaf(here[key]) or (here, key)
     return range(first, holder.lc.data[leaf][-2] + 1)
+
+
+def _key(here: Any, step: str) -> Any:
+    """How a collection calls its member; None where it has none of this name."""
+    if isinstance(here, CommentedSeq):
+        return int(step) if int(step) < len(here) else None
+    return step if isinstance(here, CommentedMap) and step in here else None
 
 
 def steps(pointer: str) -> list[str]:
@@ -133,11 +147,28 @@ def _change(tree: Any, change: Operation) -> None:
         return
     value = styled(change["value"])
     if change["op"] == "replace":
-        here[int(last) if isinstance(here, list) else last] = value
+        _replace(here, int(last) if isinstance(here, list) else last, value)
     elif isinstance(here, list) and last != "-" and int(last) < len(here):
         _insert(parent, key, int(last), value)
     else:
         _append(here, last, value)
+
+
+def _replace(here: Any, key: Any, value: Any) -> None:
+    """A new value with the quotes of the old one, and with the comment behind it as far away."""
+    old = here[key]
+    if isinstance(old, ScalarString) and isinstance(value, str):
+        value = type(old)(value)
+    here[key] = value
+    comment = _comments(here, key)[_slot(here)]
+    if comment is not None and not isinstance(value, Mapping | list):
+        comment.start_mark = CommentMark(comment.start_mark.column + _width(value) - _width(old))
+
+
+def _width(scalar: Any) -> int:
+    """Columns of the scalar as it is written."""
+    quotes = 2 if isinstance(scalar, SingleQuotedScalarString | DoubleQuotedScalarString) else 0
+    return len(str(scalar)) + quotes
 
 
 def _own(parent: Any, key: Any) -> Any:

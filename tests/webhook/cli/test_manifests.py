@@ -99,6 +99,51 @@ def test_only_lines_are_added_whatever_the_style_of_the_others() -> None:
     assert all(line in kept for line in ODD.splitlines()), "and their order stays"
 
 
+MIXED = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: game
+spec:
+  template:
+    metadata:
+      labels: { app:  game }
+    spec:
+      # rendered by a template's toYaml
+      tolerations:
+      - key: a
+        operator: Exists
+      initContainers:
+        # written by hand
+        - name: first   # of all
+          image: i
+      containers:
+        - name: game
+          ports: [ { containerPort: 7777,  protocol: UDP } ]
+          env:
+          - { name: A,  value: b }
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        MIXED,
+        MIXED.replace("      - key: a\n        operator", "        - key: a\n          operator").replace(
+            "        - name: game\n          ports: [ { containerPort: 7777,  protocol: UDP } ]\n          env:\n",
+            "      - name: game\n        ports: [ { containerPort: 7777,  protocol: UDP } ]\n        env:\n",
+        ),
+    ],
+    ids=["flat list first", "deep list first"],
+)
+def test_what_is_put_in_stands_as_deep_as_its_neighbours(text: str) -> None:
+    done = inject(text)
+    gone, new = changed_lines(text, done.stdout)
+    assert gone == []
+    assert "        - name: udp-healthcheck" in new
+    assert "          image: udp-healthcheck:0.1.0" in new
+
+
 def test_a_comment_below_what_is_removed_stays() -> None:
     before = ELASTIC_IPS.read_text(encoding="utf-8")
     gone, _ = changed_lines(before, inject(before, "--owner", "auto-mode").stdout)

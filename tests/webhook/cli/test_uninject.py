@@ -44,6 +44,49 @@ def test_odd_manifests_come_back_to_the_letter(text: str) -> None:
     assert back(text) == text
 
 
+EVERYTHING = """\
+apiVersion: v1
+kind: List
+items:
+  # the first
+  - apiVersion: v1
+    kind: Pod
+    metadata:
+      name: a
+      annotations:
+        udplb/drain: 300s # long
+        kubectl.kubernetes.io/default-container:   'a'
+      # behind the annotations
+    spec:
+      terminationGracePeriodSeconds: 40   # a while
+      securityContext:
+        sysctls: # all
+        # first
+        - name: net.core.somaxconn # one
+          value: '9'
+        # behind
+      resources:
+        requests: {cpu: '2', memory: 1Gi}
+        limits:
+          # at most
+          memory: "2Gi" # much
+      containers:
+      - name: a
+        ports: [ {containerPort: 53, protocol: UDP} ]
+        lifecycle:
+          postStart: { exec: { command: [ "/x" ] } }
+      - name: b # the second
+        image: b
+"""
+
+
+def test_whatever_else_was_changed_comes_back_to_the_letter() -> None:
+    injected = inject(EVERYTHING)
+    assert "terminationGracePeriodSeconds: 340   # a while\n" in injected
+    assert "requests: {cpu: '2001m', memory: 1028Mi}\n" in injected
+    assert back(EVERYTHING) == EVERYTHING
+
+
 @pytest.mark.parametrize(
     "file", [GOLDEN, *sorted(Path("docs/examples").glob("*.yaml"))], ids=lambda file: file.stem
 )
@@ -76,6 +119,7 @@ DEPLOYMENTS = st.builds(
             "      initContainers:\n        # before all\n        - name: init\n          image:  i:1\n",
             "      initContainers:\n        - image: i:1   # old\n          name: init\n\n      # after it\n",
         ),
+        line("", "      tolerations:\n      - key: a # any\n        operator: Exists\n"),
         line("", "      securityContext:\n        fsGroup: 1 # one\n"),
         st.sampled_from([53, 7777]).map(
             lambda number: (

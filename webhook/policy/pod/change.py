@@ -128,11 +128,13 @@ def _without(parent: Raw, path: tuple[str, ...], name: str, removed: Set[str]) -
     rest = [item for item in items if Raw(item).text("name") not in removed]
     if len(rest) == len(items):
         return
-    if rest:
-        yield Edit(CODE, (*path, name), rest, says=_BACK)
-    else:
+    if not rest:
         alone = len(parent.fields) == 1
         yield _put(path if alone else (*path, name), None)
+        return
+    for index in reversed(range(len(items))):
+        if Raw(items[index]).text("name") in removed:
+            yield _put((*path, name, index), None)
 
 
 def _awake(spec: Raw, containers: Set[str]) -> Iterator[Edit]:
