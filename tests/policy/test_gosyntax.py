@@ -92,3 +92,24 @@ def test_merging_keeps_every_pair_and_every_letter(text: str) -> None:
     if merged is not None:
         assert merged.startswith(text)
         assert parse_map(merged) == (parse_map(text) or {}) | {"key": "value"}
+
+
+@given(st.text(alphabet="ab=,\\ \n", max_size=24))
+def test_merging_keeps_the_order_and_takes_nothing_that_is_refused_without_it(text: str) -> None:
+    before, merged = parse_map(text), merge_pair(text, "key", "value")
+    if before is None or merged is None:
+        assert merged is None
+    else:
+        assert list(parse_map(merged) or ()) == [*before, "key"]
+
+
+WORDS = st.text(alphabet="ab,\\ é=", min_size=1, max_size=6).filter(lambda word: word == word.strip())
+
+
+@given(st.dictionaries(WORDS.filter(lambda key: "=" not in key), WORDS, min_size=1, max_size=4))
+def test_what_is_escaped_comes_back(pairs: dict[str, str]) -> None:
+    escaped = (
+        "".join(f"\\{letter}" if letter in ",\\" else letter for letter in f"{key}={value}")
+        for key, value in pairs.items()
+    )
+    assert parse_map(",".join(escaped)) == pairs
