@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+
+from webhook.handlers import SERVICE
+from webhook.policy.raw import MalformedObject
+from webhook.policy.service.objects import Service, parse_service
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +53,13 @@ class KubernetesObject:
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.name}"
+
+
+def load_balancers(objects: Iterable[KubernetesObject]) -> Iterator[Service]:
+    """The Services among them that are load balancers; one with a field of a wrong type is none."""
+    for one in objects:
+        if one.type in SERVICE:
+            with suppress(MalformedObject):
+                service = parse_service(one.raw, one.namespace)
+                if service.type == "LoadBalancer":
+                    yield service

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from webhook import patch
+from webhook.cli.objects import load_balancers
 from webhook.cli.sources import Item
 from webhook.handlers import AUDIT, POD, SERVICE, WORKLOADS
 from webhook.policy import keys
@@ -20,7 +21,7 @@ from webhook.policy.pod.sight import of_template
 from webhook.policy.raw import MalformedObject
 from webhook.policy.service import decision as services
 from webhook.policy.service.demand import Demand, demand
-from webhook.policy.service.objects import Service, parse_service
+from webhook.policy.service.objects import parse_service
 from webhook.policy.service.sight import PodInSight, Sight
 
 SYSTEM = "kube-system"
@@ -125,12 +126,8 @@ class Release:
         item.edit(_counting(decision, namespace))
 
     def service(self, item: Item, old: Mapping[str, Any] | None, namespace: Namespace) -> Decision:
-        siblings = [
-            service
-            for other in self.items
-            if other.type in SERVICE and other.namespace == item.namespace and other.name != item.name
-            for service in _load_balancer(other)
-        ]
+        others = (other for other in self.items if other.namespace == item.namespace)
+        siblings = [other for other in load_balancers(others) if other.name != item.name]
         sight = self._sight(item)
         decision = services.mutate(item.raw, old, namespace, siblings, self.cluster, sight)
         admitted = _edited(item.raw, _counting(decision, namespace))
@@ -191,15 +188,6 @@ def _counting(decision: Decision, namespace: Namespace) -> tuple[Edit, ...]:
 
 def _edited(raw: Mapping[str, Any], edits: Sequence[Edit]) -> Mapping[str, Any]:
     return patch.apply(raw, patch.operations(raw, edits)) if edits else raw
-
-
-def _load_balancer(item: Item) -> Iterator[Service]:
-    try:
-        service = parse_service(item.raw, item.namespace)
-    except MalformedObject:
-        return  # said where it is decided about itself
-    if service.type == "LoadBalancer":
-        yield service
 
 
 def _left_alone(namespace: str) -> str:

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from webhook.cli.objects import KubernetesObject
+from webhook.cli.objects import KubernetesObject, load_balancers
 from webhook.cli.release import Release
 from webhook.cli.sources import Source
 from webhook.policy.cluster import Cluster, Namespace, parse_limit_range
 from webhook.policy.finding import Decision
 from webhook.policy.pod.templates import path_of
-from webhook.policy.raw import MalformedObject, Raw
+from webhook.policy.raw import Raw
 from webhook.policy.service.demand import Demand, demand
-from webhook.policy.service.objects import Service, parse_service
+from webhook.policy.service.objects import Service
 
 COLLECTIONS = {
     "Service": "/api/v1/namespaces/{}/services",
@@ -56,15 +56,8 @@ class Surroundings:
         return (one for one in self.objects if one.kind in kinds)
 
     def services(self) -> list[Service]:
-        """The load balancers; one with a field of a wrong type is none."""
-        found = []
-        for one in self.of("Service"):
-            try:
-                service = parse_service(one.raw, self.namespace.name)
-            except MalformedObject:
-                continue
-            found += [service] if service.type == "LoadBalancer" else []
-        return found
+        """The load balancers."""
+        return list(load_balancers(self.objects))
 
     def demands(self) -> list[Demand]:
         asked = (demand(service, self.cluster) for service in self.services())

@@ -28,7 +28,8 @@ def uninject(
     """Take the sidecar, and all that came with it, out of pods and workloads.
 
     The annotation udplb/status says what is udplb's and what stood there before; everything else stays to the
-    letter. Services stay as they are: nothing in them tells what udplb set and what you wrote.
+    letter. What was an empty map, as annotations: {}, comes back as none. Services stay as they are: nothing in
+    them tells what udplb set and what you wrote.
 
     Exit codes: 0 done, 2 usage or a file that cannot be read.
 

@@ -282,6 +282,20 @@ def test_a_value_of_a_wrong_type_names_the_field() -> None:
     assert "Service/game: spec.ports[0].port: " in done.stderr
 
 
+def test_the_settings_of_the_webhook_count(tmp_path: Path) -> None:
+    file = tmp_path / "udplb.yaml"
+    file.write_text("owner: auto-mode\n")
+    assert "built by EKS Auto Mode" in explain("svc/game", "-f", GAME, "--config", str(file)).stdout
+
+
+def test_a_service_of_another_group_is_no_load_balancer_in_sight() -> None:
+    other = (
+        service().replace("name: game\n", "name: other\n").replace("apiVersion: v1", "apiVersion: x.dev/v1")
+    )
+    deployment = DEPLOYMENT % "{containerPort: 80}"
+    assert told("deploy/game", f"{other}{deployment}")["services"] == []
+
+
 def test_a_kubeconfig_that_is_not_there_is_one_line_with_the_way_out() -> None:
     done = explain("svc/game", "--kubeconfig", "/nowhere")
     (line,) = done.stderr.splitlines()
