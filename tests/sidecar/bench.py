@@ -87,6 +87,10 @@ def memory(report: Report) -> None:
         refused = connect_often(pod, ports, 100_000)
         report.at_most("Rss at 8 ports after 100,000 connects", sidecar.rss(), 64, "kB")
         report.line("refusals among these connects", str(refused), "0", refused == 0)
+        with contextlib.ExitStack() as held:
+            for i in range(100):
+                held.enter_context(pod.connect(ports[i % len(ports)])).send(b"GET /")
+            report.at_most("Rss at 8 ports under 100 connects at once", sidecar.rss(), 64, "kB")
         report.line("threads", str(sidecar.threads()), "1", sidecar.threads() == 1)
 
 
