@@ -83,6 +83,7 @@ def test_a_peer_of_another_user_drains_nothing(pod: Pod) -> None:
         assert pod.is_open(5555)
 
 
+@pytest.mark.shipped  # a root without libraries takes the static program alone
 def test_two_containers_of_one_pod_do_not_drain_each_other(pod: Pod, tmp_path: Path) -> None:
     other = tmp_path / "container"
     other.mkdir()
