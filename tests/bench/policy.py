@@ -15,7 +15,7 @@ from webhook.policy.finding import Decision
 from webhook.policy.service import decision
 
 BAR_MS = 1.0
-RUNS = 300
+RUNS = 1000
 
 ANNOTATIONS = {
     "scheme": "internet-facing",

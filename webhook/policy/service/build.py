@@ -10,6 +10,7 @@ Source: LBC 3.5.0 `pkg/service/model_builder.go`, `model_build_load_balancer.go`
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from webhook.policy import gosyntax
 from webhook.policy.cluster import Cluster
@@ -171,10 +172,11 @@ def _listeners(blueprint: Blueprint) -> tuple[Listener, ...]:
         entries = [
             (ports[0], "TCP_UDP" if len(ports) > 1 else ports[0].protocol) for ports in by_number.values()
         ]
+    upgrades = _upgrades(reader)
     built: dict[int, Listener] = {}
     for port, protocol in entries:
         # Without merging, the second entry of a number is built and then dropped without a word.
-        listener = _listener(blueprint, port, protocol)
+        listener = _listener(blueprint, upgrades, port, protocol)
         built.setdefault(port.port, listener)
     return tuple(built.values())
 
@@ -194,19 +196,40 @@ def _check_merge(reader: AnnotationReader, ports: list[ServicePort]) -> None:
         reader.refuse("UDPLB304", "spec.ports", says, str(ports[0].port))
 
 
-def _protocols(reader: AnnotationReader, port: ServicePort, protocol: str) -> tuple[str, str]:
+@dataclass(frozen=True, slots=True)
+class _Upgrades:
+    """Which ports become TLS or QUIC; where no port is named, every TCP port becomes TLS."""
+
+    certificate: bool
+    tls_ports: frozenset[str]
+    to_targets: bool
+    """TLS goes on to the targets."""
+    quic_ports: frozenset[str]
+
+
+def _upgrades(reader: AnnotationReader) -> _Upgrades:
+    return _Upgrades(
+        bool(reader.items("ssl-cert")),
+        frozenset(reader.items("ssl-ports") or ()),
+        reader.text("backend-protocol") == "ssl",
+        frozenset(reader.items("quic-enabled-ports") or ()),
+    )
+
+
+def _protocols(
+    reader: AnnotationReader, upgrades: _Upgrades, port: ServicePort, protocol: str
+) -> tuple[str, str]:
     """The listener's and the target group's protocol, after TLS and QUIC have had their say."""
     words = {port.name, str(port.port)}
     listener = group = protocol
-    tls_ports = reader.words("ssl-ports")
     if (
-        protocol not in ("UDP", "TCP_UDP")
-        and reader.items("ssl-cert")
-        and (not tls_ports or tls_ports & words)
+        upgrades.certificate
+        and protocol not in ("UDP", "TCP_UDP")
+        and (not upgrades.tls_ports or upgrades.tls_ports & words)
     ):
         listener = "TLS"
-        group = "TLS" if reader.text("backend-protocol") == "ssl" else protocol
-    if words & reader.words("quic-enabled-ports"):
+        group = "TLS" if upgrades.to_targets else protocol
+    if upgrades.quic_ports & words:
         upgrade = {"UDP": "QUIC", "TCP_UDP": "TCP_QUIC"}
         if listener in upgrade:
             listener = group = upgrade[listener]
@@ -216,9 +239,9 @@ def _protocols(reader: AnnotationReader, port: ServicePort, protocol: str) -> tu
     return listener, group
 
 
-def _listener(blueprint: Blueprint, port: ServicePort, protocol: str) -> Listener:
+def _listener(blueprint: Blueprint, upgrades: _Upgrades, port: ServicePort, protocol: str) -> Listener:
     reader = blueprint.reader
-    protocol, group_protocol = _protocols(reader, port, protocol)
+    protocol, group_protocol = _protocols(reader, upgrades, port, protocol)
     action = actions.forward(blueprint, protocol, port.port)
     groups = [build_target_group(blueprint, port, group_protocol)]
     if action is not None:
