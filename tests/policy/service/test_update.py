@@ -252,3 +252,11 @@ def test_a_live_service_whose_nodes_kube_proxy_answers_for_is_left_in_peace() ->
     by_class: dict[str, Any] = {"loadBalancerClass": "service.k8s.aws/nlb", "externalTrafficPolicy": "Local"}
     old = service(status=LIVE, **by_class)
     assert update(old, service(status=LIVE, metadata={"labels": {"a": "b"}}, **by_class)) == Decision()
+
+
+def test_a_load_balancer_without_security_groups_by_the_controllers_gate_may_turn_to_quic() -> None:
+    bare = replace(LBC, feature_gates={"NLBSecurityGroup": False})
+    made = decision.mutate(
+        finished({"quic-enabled-ports": "7777"}, status=LIVE), finished(status=LIVE), OPTED_IN, (), bare
+    )
+    assert rejected_by(made) == set()

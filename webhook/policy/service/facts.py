@@ -14,7 +14,7 @@ from webhook.policy.service.build import merges_tcp_udp
 from webhook.policy.service.defaults import switches_cross_zone, twins
 from webhook.policy.service.load_balancer import NetworkLoadBalancer
 from webhook.policy.service.objects import Service, ServicePort
-from webhook.policy.service.owners import Ownership
+from webhook.policy.service.owners import SERVED, Ownership
 from webhook.policy.service.sight import Sight
 
 
@@ -90,9 +90,8 @@ class Facts:
     @cached_property
     def running(self) -> Facts | None:
         """The old object, where its load balancer is live and stays with a controller that we serve."""
-        kept = {Ownership.LBC, Ownership.AUTO_MODE}
         before = self.before
-        if before is None or not before.service.live or not {self.ownership, before.ownership} <= kept:
+        if before is None or not before.service.live or not {self.ownership, before.ownership} <= SERVED:
             return None
         return before
 

@@ -31,6 +31,10 @@ class Ownership(StrEnum):
     """No controller serves UDP for it."""
 
 
+SERVED = frozenset({Ownership.LBC, Ownership.AUTO_MODE})
+"""The controllers whose load balancers we care for."""
+
+
 def owner(service: Service, cluster: Cluster) -> Ownership:
     """Who takes the Service, from its class first and its type annotation second."""
     if service.load_balancer_class is not None:

@@ -13,7 +13,7 @@ from webhook.policy.service.build import CROSS_ZONE
 from webhook.policy.service.defaults import CLASS, CROSS_ZONE_CODE, defaults
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.objects import Service
-from webhook.policy.service.owners import Ownership
+from webhook.policy.service.owners import SERVED
 
 
 def restore(before: Facts, new: Service) -> tuple[Edit, ...]:
@@ -31,7 +31,7 @@ def restore(before: Facts, new: Service) -> tuple[Edit, ...]:
 
 def _was_ours(before: Facts) -> bool:
     """Only a load balancer with ip targets, of a controller we serve, can hold what we wrote."""
-    return before.ownership in (Ownership.LBC, Ownership.AUTO_MODE) and not before.targets_nodes
+    return before.ownership in SERVED and not before.targets_nodes
 
 
 def _held(old: Service, edit: Edit) -> bool:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from webhook.policy import gosyntax, keys
+from webhook.policy import keys
 from webhook.policy.finding import Fault, Rule, Severity
 from webhook.policy.service.defaults import SOURCE_NAT
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.load_balancer import UDP_PROTOCOLS, NetworkLoadBalancer
+from webhook.policy.service.rules.quic import QUIC
 from webhook.policy.service.rules.refused import at
+from webhook.policy.service.rules.security_groups import WITHOUT_GROUPS, without_security_groups
 from webhook.policy.service.rules.transitions import BESIDE
 
 NOT_A_SCHEME, NOT_AN_ADDRESS_TYPE = ("UDPLB603", "UDPLB611"), "UDPLB652"
 IPV6_WITHOUT_DUALSTACK, NO_SUCH_PREFIX, PREFIX_WITHOUT_DUALSTACK = "UDPLB651", "UDPLB655", "UDPLB656"
 AUTOMATIC = "auto_assigned"
-QUIC = ("QUIC", "TCP_QUIC")
 
 
 def to_instance_targets(facts: Facts) -> Iterator[Fault]:
@@ -110,7 +111,7 @@ def other_prefixes(facts: Facts) -> Iterator[Fault]:
 
 
 def _own_prefixes(facts: Facts, name: str) -> list[str]:
-    written = gosyntax.parse_list(facts.read(name) or "")
+    written = facts.items(name)
     return [] if set(written) <= {AUTOMATIC} else list(written)
 
 
@@ -127,18 +128,13 @@ def other_families(facts: Facts) -> Iterator[Fault]:
 
 def other_security_groups(facts: Facts) -> Iterator[Fault]:
     before = facts.running
-    name = "disable-nlb-sg"
     if before is None or without_security_groups(before) is without_security_groups(facts):
         return
     if without_security_groups(facts):
         reason = "the controller cannot take the security groups from a live load balancer, and is stuck"
     else:
         reason = "AWS gives no security groups to a load balancer made without: it has no effect"
-    yield at(facts, name, reason, f"put it back; {BESIDE}")
-
-
-def without_security_groups(facts: Facts) -> bool:
-    return gosyntax.parse_bool(facts.read("disable-nlb-sg") or "") is True
+    yield at(facts, WITHOUT_GROUPS, reason, f"put it back; {BESIDE}")
 
 
 def to_quic(facts: Facts) -> Iterator[Fault]:

@@ -9,7 +9,7 @@ from webhook.policy.finding import Fault, Rule, Severity
 from webhook.policy.service.annotations import NOT_A_BOOL, NOT_A_MAP
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.load_balancer import UDP_PROTOCOLS, NetworkLoadBalancer
-from webhook.policy.service.owners import Ownership
+from webhook.policy.service.owners import SERVED, Ownership
 from webhook.policy.service.rules.immutable import protocols, target_types
 from webhook.policy.service.rules.refused import at
 from webhook.policy.service.target_groups import PROXY_PROTOCOL
@@ -94,18 +94,14 @@ def name_without_effect(facts: Facts) -> Iterator[Fault]:
 
 def addresses_without_effect(facts: Facts) -> Iterator[Fault]:
     before = facts.running
-    if before is None or _items(facts, "subnets") != _items(before, "subnets"):
+    if before is None or facts.items("subnets") != before.items("subnets"):
         return
     for name in FIXED_ADDRESSES:
-        if _items(facts, name) != _items(before, name):
+        if facts.items(name) != before.items(name):
             reason = "a live load balancer keeps its addresses in subnets that stay: the change has no effect"
             yield at(
                 facts, name, reason, "put the old value back, or create a second Service and move clients"
             )
-
-
-def _items(facts: Facts, name: str) -> tuple[str, ...]:
-    return gosyntax.parse_list(facts.read(name) or "")
 
 
 def attributes_stay(facts: Facts) -> Iterator[Fault]:
@@ -168,7 +164,7 @@ def load_balancer_ends(facts: Facts) -> Iterator[Fault]:
 def opts_out(facts: Facts) -> Iterator[Fault]:
     before = facts.before
     opted_out = facts.service.annotations.get(keys.INJECT) == "false"
-    if opted_out and before is not None and before.ownership in (Ownership.LBC, Ownership.AUTO_MODE):
+    if opted_out and before is not None and before.ownership in SERVED:
         reason = (
             "new pods get no sidecar for this Service and turn red; the pods that still have theirs take all traffic, "
             "down to the last one"

@@ -7,16 +7,14 @@ from collections.abc import Iterator
 from webhook.policy.finding import Fault, Rule, Severity
 from webhook.policy.service.demand import demand
 from webhook.policy.service.facts import Facts
-from webhook.policy.service.owners import Ownership, owner
+from webhook.policy.service.owners import SERVED, owner
 from webhook.policy.service.rules.refused import at
-
-OWNED = (Ownership.LBC, Ownership.AUTO_MODE)
 
 
 def same_name(facts: Facts) -> Iterator[Fault]:
     name = facts.read("name")
     for other in facts.siblings if name else ():
-        if other.aws("name") == name and owner(other, facts.cluster) in OWNED and not other.deleting:
+        if other.aws("name") == name and owner(other, facts.cluster) in SERVED and not other.deleting:
             reason = (
                 f"Service {other.name} has this name already, and one of the two would lose its listeners"
             )

@@ -8,10 +8,9 @@ from webhook.policy import keys
 from webhook.policy.finding import Fault, Finding, Rule, Severity, annotation_field
 from webhook.policy.service.facts import Facts
 from webhook.policy.service.objects import Service
-from webhook.policy.service.owners import Ownership
+from webhook.policy.service.owners import SERVED, Ownership
 from webhook.policy.service.rules.refused import at
 
-OWNED = (Ownership.LBC, Ownership.AUTO_MODE)
 BESIDE = "to have it, create a new Service and move clients"
 
 
@@ -19,7 +18,7 @@ def leaks_the_old_one(facts: Facts) -> Iterator[Fault]:
     before = facts.before
     if before is None or not before.service.live or before.ownership is not Ownership.LEGACY:
         return
-    if facts.ownership in OWNED:
+    if facts.ownership in SERVED:
         reason = (
             "the legacy controller would leave its live load balancer behind, for ever, "
             "and a second one would be built"
@@ -29,9 +28,9 @@ def leaks_the_old_one(facts: Facts) -> Iterator[Fault]:
 
 def deletes_the_live_one(facts: Facts) -> Iterator[Fault]:
     before = facts.before
-    if before is None or not before.service.live or before.ownership not in OWNED:
+    if before is None or not before.service.live or before.ownership not in SERVED:
         return
-    if facts.service.type == "LoadBalancer" and facts.ownership not in OWNED:
+    if facts.service.type == "LoadBalancer" and facts.ownership not in SERVED:
         names = ("type", "nlb-target-type")
         changed = [name for name in names if facts.service.aws(name) != before.service.aws(name)]
         field = annotation_field(keys.aws(changed[0])) if changed else "spec.loadBalancerClass"
@@ -48,7 +47,7 @@ def another_type_for_the_legacy_controller(facts: Facts) -> Iterator[Fault]:
     if facts.service.aws("type") == before.service.aws("type"):
         return
     if before.ownership is Ownership.NOBODY or (
-        before.ownership is Ownership.LEGACY and facts.ownership not in OWNED
+        before.ownership is Ownership.LEGACY and facts.ownership not in SERVED
     ):
         reason = (
             "the legacy controller cannot change the type of its live load balancer: "
