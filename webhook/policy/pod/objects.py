@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,7 +58,8 @@ class Pod:
 
     `applications` are the containers that run for the pod's whole life, restartable init containers
     included, ours not; `starters` the init containers that end; `sidecars` are those of our name, wherever
-    they stand. `port_start` is the pod's own `net.ipv4.ip_unprivileged_port_start`, None without one.
+    they stand. `named` are the applications' ports by name and protocol, the first of each. `port_start` is the
+    pod's own `net.ipv4.ip_unprivileged_port_start`, None without one.
     """
 
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -71,6 +72,7 @@ class Pod:
     applications: tuple[Container, ...] = ()
     starters: tuple[Container, ...] = ()
     sidecars: tuple[Placed, ...] = ()
+    named: Mapping[tuple[str, str], int] = field(default_factory=dict)
     port_start: str | None = None
 
     @property
@@ -97,13 +99,7 @@ class Pod:
 
         Source: Kubernetes `pkg/api/v1/pod/util.go`, FindPort, which EndpointSlices are made by.
         """
-        if isinstance(target, int):
-            return target
-        for container in self.applications:
-            for port in container.ports:
-                if port.name == target and port.protocol == protocol:
-                    return port.number
-        return None
+        return target if isinstance(target, int) else self.named.get((target, protocol))
 
 
 def parse_pod(raw: Mapping[str, Any]) -> Pod:
@@ -127,6 +123,7 @@ def parse_pod(raw: Mapping[str, Any]) -> Pod:
         applications=applications,
         starters=starters,
         sidecars=sidecars,
+        named=_named(applications),
         port_start=_port_start(spec),
     )
 
@@ -150,6 +147,11 @@ def _parse_containers(
             else:
                 starters.append(container)
     return tuple(applications), tuple(starters), tuple(sidecars)
+
+
+def _named(applications: Sequence[Container]) -> dict[tuple[str, str], int]:
+    ports = [port for container in applications for port in container.ports if port.name]
+    return {(port.name, port.protocol): port.number for port in reversed(ports)}
 
 
 def _parse_container(raw: Raw) -> Container:
