@@ -22,7 +22,7 @@ ARG PIP_FIND_LINKS
 RUN python3 -m venv --without-pip /opt/udplb
 COPY requirements.lock .
 # Wheels only: a package without one would need a compiler.
-RUN python3 -m pip --python /opt/udplb/bin/python install --no-cache-dir --no-compile --require-hashes \
+RUN python3 -m pip --python /opt/udplb/bin/python install --no-cache-dir --no-compile --require-hashes --no-deps \
     --only-binary :all: -r requirements.lock
 COPY certs /src/certs
 COPY webhook /src/webhook

@@ -15,7 +15,7 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	@command -v cc >/dev/null || { echo "a C compiler is needed: install one (Debian: apt-get install gcc libc6-dev)" >&2; exit 1; }
 	@echo "installing the Python side into .venv (once; a minute or two)"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
 	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -26,6 +26,7 @@ demo:
 
 programs:
 	@$(PYTHON) -m tests.lab.programs etcd kube-apiserver kubectl helm lbc-model
+	@$(PYTHON) -m tests.lab.debian
 
 sidecar: $(STAMP)
 	@$(MAKE) --no-print-directory -C sidecar

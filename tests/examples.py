@@ -37,6 +37,11 @@ def inject(path: Path) -> Result:
     return CliRunner().invoke(app, ["-f", str(path)])
 
 
+def inject_text(manifest: str) -> Result:
+    """What `udplb inject` says to a manifest on its standard input."""
+    return CliRunner().invoke(app, ["-f", "-"], input=manifest)
+
+
 def outcome(path: Path) -> str:
     """Exit code and findings as comments, then the manifest that comes out; without our own version."""
     done = inject(path)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import platform
-import shutil
 import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.lab import debian
 from tests.sidecar.build import make
 from tests.sidecar.pod import QUICK, Pod, until
 from webhook import __version__
@@ -22,15 +22,11 @@ OTHER = {"x86_64": "aarch64", "aarch64": "x86_64"}[platform.machine()]
 @pytest.fixture(scope="session")
 def emulated() -> list[str]:
     """The emulator and the program as the head of a command."""
-    names = (f"qemu-{OTHER}", f"qemu-{OTHER}-static")
-    emulator = next(filter(None, map(shutil.which, names)), None)
-    if emulator is None:
-        pytest.fail(f"no {names[0]}: install it (Debian: apt-get install qemu-user)")
-    return [emulator, str(make(f"build/udp-healthcheck-{OTHER}", f"machine={OTHER}"))]
+    return [*debian.command(debian.EMULATOR), str(make(f"build/udp-healthcheck-{OTHER}", f"machine={OTHER}"))]
 
 
 def test_the_other_binary_is_at_most_32_kb(emulated: list[str]) -> None:
-    assert Path(emulated[1]).stat().st_size <= 32 * 1024
+    assert Path(emulated[-1]).stat().st_size <= 32 * 1024
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab import debian
 from tests.sidecar.pod import IPV4, Pod, Process, until
 from webhook.policy.pod.probes import Probe, read_probe
 
@@ -21,20 +21,22 @@ GATED = 8000  # since some servers listen on TCP, too, on the number of their UD
 
 @dataclass(frozen=True)
 class Server:
-    """One server in the foreground; `{dir}` and `{conf}` stand for a directory of its own and its configuration."""
+    """One server in the foreground; `{dir}` and `{conf}` stand for a directory of its own and its configuration.
+
+    `modules` is where its package keeps those, and stands for `{modules}`.
+    """
 
     preset: str
-    package: str
     port: int
     command: Sequence[str]
     configuration: str = ""
     one_process: bool = True
+    modules: str = ""
 
 
 SERVERS = {
     "dnsmasq": Server(
         "dns",
-        "dnsmasq-base",
         5353,
         [
             "dnsmasq",
@@ -51,7 +53,6 @@ SERVERS = {
     ),
     "turnserver": Server(
         "stun",
-        "coturn",
         3478,
         [
             "turnserver",
@@ -69,26 +70,38 @@ SERVERS = {
     ),
     "chronyd": Server(
         "ntp",
-        "chrony",
         1123,
         ["chronyd", "-d", "-x", "-U", "-f", "{conf}"],
         "port 1123\nallow all\nlocal stratum 8\ncmdport 0\nbindcmdaddress /\nuser root\npidfile {dir}/pid\n",
     ),
     "snmpd": Server(
         "snmp",
-        "snmpd",
         1161,
         ["snmpd", "-f", "-Lo", "-C", "-c", "{conf}", "-p", "{dir}/pid", "udp:1161"],
         "rocommunity public\n",
     ),
     "kamailio": Server(
         "sip",
-        "kamailio",
         5060,
-        ["kamailio", "-DD", "-E", "-n", "2", "-Y", "{dir}", "-P", "{dir}/pid", "-f", "{conf}"],
+        [
+            "kamailio",
+            "-DD",
+            "-E",
+            "-n",
+            "2",
+            "-Y",
+            "{dir}",
+            "-P",
+            "{dir}/pid",
+            "-L",
+            "{modules}",
+            "-f",
+            "{conf}",
+        ],
         'disable_tcp=yes\nlisten=udp:{address}:5060\nloadmodule "sl.so"\n'
         'request_route {{ sl_send_reply("200", "OK"); }}\n',
         one_process=False,
+        modules="usr/lib/*/kamailio/modules",
     ),
 }
 
@@ -96,12 +109,11 @@ SERVERS = {
 def spawn(pod: Pod, name: str, directory: Path) -> Process:
     """The server, started."""
     server = SERVERS[name]
-    program = shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin")
-    if program is None:
-        pytest.fail(f"no {name}: install it (Debian: apt-get install {server.package})")
     places = {"dir": str(directory), "conf": str(directory / "conf"), "address": IPV4}
+    if server.modules:
+        places["modules"] = str(debian.folder(server.modules))
     (directory / "conf").write_text(server.configuration.format(**places))
-    return pod.spawn([program, *(word.format(**places) for word in server.command[1:])])
+    return pod.spawn([*debian.command(name), *(word.format(**places) for word in server.command[1:])])
 
 
 def argument(name: str) -> str:
