@@ -147,6 +147,20 @@ ROWS = (
         skipped={53: "tcp_port_in_use"},
     ),
     Row(
+        "two names of one listener that are one number here",
+        pod("https:8443/TCP", "http3:8443/UDP"),
+        [service("echo", "443/TCP>https", "443/UDP>http3")],
+        reason="tcp_port_in_use",
+        codes=["UDPLB958"],
+    ),
+    Row(
+        "two names of one listener that are two numbers here",
+        pod("https:8443/TCP", "http3:8444/UDP"),
+        [service("echo", "443/TCP>https", "443/UDP>http3")],
+        "8444",
+        codes=["UDPLB933"],
+    ),
+    Row(
         "a TCP port of its own does not matter",
         pod(),
         [service("echo", "5555/UDP", "8080/TCP")],

@@ -31,6 +31,7 @@ def advise(facts: Facts, verdict: Inject | Skip) -> Iterator[Finding]:
     yield from unreadable(facts)
     yield from facts.wishes.notes
     yield from _plan(verdict.plan)
+    yield from _split_targets(facts)
     if isinstance(verdict, Skip):
         yield from _skip(facts, verdict)
     else:
@@ -106,6 +107,20 @@ def _plan(plan: Plan) -> Iterator[Finding]:
             f"one sidecar listens on {MAX_PORTS} ports, the pod has more on UDP",
             "name the ports that are probed in udplb/ports",
         )
+
+
+def _split_targets(facts: Facts) -> Iterator[Finding]:
+    """Two target ports of one target group that are two numbers here."""
+    for demand in facts.demands:
+        for tcp, udp in demand.twins:
+            numbers = facts.pod.resolve(tcp, "TCP"), facts.pod.resolve(udp, "UDP")
+            if None not in numbers and numbers[0] != numbers[1]:
+                yield rules.SPLIT_TARGET.finding(
+                    "spec.containers",
+                    f"Service {demand.service} sends TCP to {tcp!r}, here {numbers[0]}, and UDP to {udp!r}, here "
+                    f"{numbers[1]}, but has one target group for both",
+                    "give both container ports one number, or the Service two ports",
+                )
 
 
 def _idle_probes(facts: Facts, inject: Inject) -> Iterator[Finding]:

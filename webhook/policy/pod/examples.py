@@ -41,8 +41,8 @@ def _udp(number: int, **fields: Any) -> Fragment:
     return {"containerPort": number, "protocol": "UDP", **fields}
 
 
-def _tcp(number: int) -> Fragment:
-    return {"containerPort": number, "protocol": "TCP"}
+def _tcp(number: int, **fields: Any) -> Fragment:
+    return {"containerPort": number, "protocol": "TCP", **fields}
 
 
 def _port(number: int, target: int | str) -> Fragment:
@@ -110,6 +110,20 @@ EXAMPLES: dict[str, Example] = {
         _pod(labels={"istio.io/dataplane-mode": "ambient"}),
         _pod(labels={"istio.io/dataplane-mode": "none"}),
         kind="Pod",
+    ),
+    "UDPLB933": Example(
+        _pod(containers=[_container(_tcp(8443, name="https"), _udp(8444, name="http3"))]),
+        _pod(containers=[_container(_tcp(8443, name="https"), _udp(8443, name="http3"))]),
+        kind="Pod",
+        service={
+            "spec": {
+                "ports": [
+                    {"name": "https", "port": 443, "protocol": "TCP", "targetPort": "https"},
+                    {"name": "http3", "port": 443, "protocol": "UDP", "targetPort": "http3"},
+                    {"name": "stun", "port": 3478, "protocol": "UDP", "targetPort": 3478},
+                ]
+            }
+        },
     ),
     "UDPLB950": Example(
         {"metadata": {"labels": {keys.INJECT: None}}},

@@ -163,6 +163,14 @@ AMBIENT = PodRule(
     '"mesh":"ambient".',
     "Istio issue 60955",
 )
+SPLIT_TARGET = PodRule(
+    "UDPLB933",
+    Severity.WARN,
+    "TCP and UDP of one listener are two numbers in the pod",
+    "The controller registers a pod once for both, with the number of the first entry. Where the Service names a "
+    "target port that is another number in this pod, one of the two protocols loses its traffic.",
+    "LBC pkg/backend/endpoint_resolver.go",
+)
 
 _POLICY = "docs/architecture.md"
 
@@ -363,6 +371,7 @@ RULES = (
     SHORT_DRAIN,
     MESH_INTERCEPTS,
     AMBIENT,
+    SPLIT_TARGET,
     *SKIPS.values(),
 )
 """Every row, in the order of their codes."""

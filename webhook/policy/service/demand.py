@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from webhook.policy import gosyntax, keys
 from webhook.policy.cluster import Cluster
-from webhook.policy.service.build import build
+from webhook.policy.service.build import build, merges_tcp_udp
+from webhook.policy.service.defaults import twins
 from webhook.policy.service.load_balancer import TRAFFIC_PORT, UDP_PROTOCOLS, NetworkLoadBalancer
 from webhook.policy.service.objects import Service
 from webhook.policy.service.owners import Ownership, owner
@@ -37,6 +38,8 @@ class Demand:
     """That explicit port, 0 without one."""
     tcp: tuple[int | str, ...] = ()
     """TCP target ports: the application answers there itself."""
+    twins: tuple[tuple[int | str, int | str], ...] = ()
+    """Differing TCP and UDP target ports of one listener, which has one target group: a name may hide one number."""
     instance: bool = False
     """Targets are nodes: the load balancer never probes a pod."""
     udp: bool = False
@@ -79,9 +82,17 @@ def demand(service: Service, cluster: Cluster, model: NetworkLoadBalancer | None
         elsewhere=() if TRAFFIC_PORT in checks else tuple(port for port in targets if port != explicit),
         check_port=explicit,
         tcp=tcp,
+        twins=_differing_twins(service, cluster),
         udp=True,
         drain_delay=gosyntax.parse_int32(delay) or DEFAULT_DELAY,
     )
+
+
+def _differing_twins(service: Service, cluster: Cluster) -> tuple[tuple[int | str, int | str], ...]:
+    if not merges_tcp_udp(service, cluster):
+        return ()
+    pairs = ((tcp.target_port, udp.target_port) for tcp, udp in twins(service))
+    return tuple(pair for pair in pairs if pair[0] != pair[1])
 
 
 class LookupFailed(Exception):
