@@ -20,6 +20,8 @@ SHIPPED = SOURCE / "build" / "udp-healthcheck"
 PROGRAM = Path(os.environ.get("UDP_HEALTHCHECK", SHIPPED)).resolve()
 """What the tests run: `make fuzz` names the build with sanitizers."""
 IPV4, IPV6 = "10.4.0.5", "fd00:4::5"
+ENVIRONMENT = ("PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS")
+"""What a pod's programs see of the test runner's variables: those lie in a program's memory and count as its own."""
 QUICK = "interval=50ms,settle=50ms"  # the smallest that the program takes
 PATIENCE_SECONDS = 5.0
 
@@ -55,7 +57,11 @@ class Pod:
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         script = [sys.executable, "-IS", str(Path(__file__).with_name("namespace.py")), str(theirs.fileno())]
         self._process = subprocess.Popen(
-            script, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE, start_new_session=True
+            script,
+            pass_fds=[theirs.fileno()],
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
         )
         theirs.close()
         if self._requests.recv(16) != b"ready":

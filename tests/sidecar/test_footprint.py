@@ -48,18 +48,17 @@ def test_the_build_is_reproducible(tmp_path: Path, machine: str) -> None:
 def test_memory_stays_within_64_kb_at_8_ports_and_there_is_one_thread(pod: Pod) -> None:
     ports = range(5550, 5558)
     sidecar = pod.sidecar(*map(str, ports))
-    applications = [pod.udp(port) for port in ports]
-    until(lambda: sidecar.log().count(" green ") == len(ports), "green")
-    for _ in range(2500):
-        for port in ports:
-            pod.connect(port).close()
-    assert sidecar.rss() <= 64
-    assert sidecar.threads() == 1
     with contextlib.ExitStack() as held:
+        for port in ports:
+            held.enter_context(pod.udp(port))
+        until(lambda: sidecar.log().count(" green ") == len(ports), "green")
+        for _ in range(2500):
+            for port in ports:
+                pod.connect(port).close()
+        assert sidecar.rss() <= 64
+        assert sidecar.threads() == 1
         for i in range(100):
             held.enter_context(pod.connect(ports[i % len(ports)])).send(
                 b"GET / HTTP/1.1\r\n\r\n" if i % 2 else b"GET"
             )
         assert sidecar.rss() <= 64
-    for application in applications:
-        application.close()
