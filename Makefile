@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 PYTEST := $(BIN)/python -m pytest --no-header -q
 
-.PHONY: demo test e2e test-all test-fast lint cover programs sidecar docs golden push clean fuzz bench
+.PHONY: demo test e2e test-all test-newest test-fast lint cover programs sidecar docs golden push clean fuzz bench
 
 $(STAMP): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -58,9 +58,14 @@ test: programs lint sidecar
 e2e: $(STAMP)
 	$(PYTEST) tests/e2e
 
-# The long run: ten thousand cases of each property.
+# The long run: ten thousand cases of each property, drills at full length, the newest Kubernetes too.
 test-all:
 	$(MAKE) --no-print-directory test EXTRA=--hypothesis-profile=long
+	$(MAKE) --no-print-directory test-newest
+
+test-newest: export KUBERNETES = newest
+test-newest: programs $(STAMP) sidecar
+	$(PYTEST) tests/api tests/charts --numprocesses=auto --dist=loadfile
 
 # The policy and the certificates are covered whole, the rest to nine tenths.
 cover:

@@ -79,14 +79,22 @@ KUBERNETES_STAMP = " ".join(
     for variable in ("gitVersion=v{version}", "gitMajor={major}", "gitMinor={minor}")
 )
 
+NEWEST = os.environ.get("KUBERNETES") == "newest"
+"""Whether the API server and kubectl are the newest instead of what demo, tests and node share."""
+KUBERNETES, KUBERNETES_FOUND = (
+    ("kubernetes-newest", Found.NOWHERE) if NEWEST else ("kubernetes", Found.ASSETS)
+)
+
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kubectl", "helm")
 NODE = ("kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
 PROGRAMS = {
     program.name: program
     for program in (
         Program("etcd", "etcd", "go.etcd.io/etcd/server/v3"),
-        Program("kube-apiserver", "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver", KUBERNETES_STAMP),
-        Program("kubectl", "kubernetes", "k8s.io/kubernetes/cmd/kubectl", KUBERNETES_STAMP),
+        *(
+            Program(name, KUBERNETES, f"k8s.io/kubernetes/cmd/{name}", KUBERNETES_STAMP, KUBERNETES_FOUND)
+            for name in ("kube-apiserver", "kubectl")
+        ),
         Program("helm", "helm", "helm.sh/helm/v4/cmd/helm", found=Found.PATH),
         *(
             Program(name, "kubernetes", f"k8s.io/kubernetes/cmd/{name}", KUBERNETES_STAMP, Found.NOWHERE)
