@@ -5,7 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -129,6 +130,51 @@ def sent(running: Running, head: bytes) -> tuple[int, dict[str, Any]]:
 def test_a_head_without_end_is_refused(running: Running, head: bytes) -> None:
     status, answer = sent(running, head + b"x" * (64 * 1024))
     assert (status, answer) == (431, {"error": "the head is larger than 65536 bytes"})
+
+
+def test_a_head_that_does_not_end_is_given_up_however_much_of_it_came(running: Running) -> None:
+    used = running.connection()
+    assert ask(used, "/mutate/pods", POD)[0] == 200
+    begun = {used: b"POST /mutate/pods HTTP/1.1\r\nHost: "}
+    begun |= {running.connection(): head for head in (b"P", b"\r\n", b"POST / HTTP/1.1\r\nHost: a\r\n")}
+    for connection, head in begun.items():
+        connection.send(head)
+    for connection in begun:
+        response = http.client.HTTPResponse(connection.sock)
+        response.begin()
+        assert response.status == 408
+        assert json.loads(response.read()) == {"error": "the head is not complete after 5 s"}
+        assert connection.sock.recv(1) == b""
+        connection.close()
+
+
+def test_a_head_that_comes_in_pieces_is_read(running: Running) -> None:
+    connection = running.connection()
+    head = f"POST /mutate/pods HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: {len(POD)}\r\n\r\n"
+    for piece in head.encode():
+        connection.send(bytes([piece]))
+    connection.send(POD)
+    response = http.client.HTTPResponse(connection.sock)
+    response.begin()
+    assert response.status == 200
+    connection.close()
+
+
+def test_five_hundred_idle_connections_cost_little_and_disturb_nobody(running: Running) -> None:
+    before = memory(running)
+    with ExitStack() as held:
+        for _ in range(500):
+            connection = running.connection()
+            connection.connect()
+            held.callback(connection.close)
+        assert running.call("/mutate/pods", POD)[0] == 200
+        assert memory(running) - before < 32 * 2**20
+
+
+def memory(running: Running) -> int:
+    """Resident bytes of the server."""
+    status = Path(f"/proc/{running.process.pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
 
 
 def test_a_head_of_the_usual_size_is_read(running: Running) -> None:
