@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from certs import files
+from certs.authority import CertificateAuthority
 from certs.files import CertificateFiles
 from certs.keypair import KeyPair
 from tests.certs.tls import NOW, assert_is_ca, assert_is_leaf, echo_server, served_serial, trusting
@@ -93,3 +96,71 @@ def test_a_directory_that_cannot_be_made_exits_2_and_names_it(tmp_path: Path) ->
 
     assert result.exit_code == 2
     assert result.stderr == f"{tmp_path}/file/tls: Not a directory\n"
+
+
+def inspect(directory: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(UDPLB, ["certs", "inspect", "--dir", str(directory), *arguments])
+
+
+def test_inspect_tells_names_issuer_life_and_that_clients_accept_it(tmp_path: Path) -> None:
+    issue(tmp_path, "--name", "localhost", "--ip", "127.0.0.1", "--days", "30")
+    pair = pair_in(tmp_path)
+    result = inspect(tmp_path)
+
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        f"{tmp_path}/tls.crt: localhost, 127.0.0.1",
+        f"issued by {pair.certificate.issuer.rfc4514_string()}",
+        f"valid from {pair.not_before:%Y-%m-%d %H:%M} to {pair.not_after:%Y-%m-%d %H:%M} UTC, 29 days are left",
+        "clients that trust ca.crt accept it",
+    ]
+
+
+def test_inspect_speaks_json(tmp_path: Path) -> None:
+    issue(tmp_path, "--name", "localhost", "--days", "30")
+    told = json.loads(inspect(tmp_path, "-o", "json").stdout)
+
+    assert told["names"] == ["localhost"]
+    assert told["notAfter"] == pair_in(tmp_path).not_after.isoformat()
+    assert (told["daysLeft"], told["accepted"]) == (29, True)
+
+
+def test_inspect_refuses_a_name_that_the_certificate_lacks(tmp_path: Path) -> None:
+    issue(tmp_path, "--name", "localhost")
+    result = inspect(tmp_path, "--name", "udplb.udplb-system.svc")
+
+    assert result.exit_code == 1
+    assert "a client that dials udplb.udplb-system.svc refuses it" in result.stdout
+
+
+def test_inspect_refuses_an_authority_that_is_not_the_issuer(tmp_path: Path) -> None:
+    issue(tmp_path, "--name", "localhost")
+    issue(tmp_path / "other", "--name", "localhost")
+    (tmp_path / "other" / "ca.crt").replace(tmp_path / "ca.crt")
+
+    assert inspect(tmp_path).exit_code == 1
+
+
+def test_inspect_asks_for_renewal_in_the_last_third(tmp_path: Path) -> None:
+    authority = CertificateAuthority.create(NOW - timedelta(days=20), lifetime=timedelta(days=30))
+    leaf = authority.issue(["localhost"], [], NOW - timedelta(days=20), timedelta(days=30))
+    files.write(tmp_path, leaf, authority.cert_pem)
+    result = inspect(tmp_path)
+
+    assert result.exit_code == 0
+    assert result.stdout.endswith("less than a third of its life is left: renew it\n")
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [("tls.key", "No such file or directory"), ("tls.crt", "the certificate is not PEM that can be read")],
+)
+def test_inspect_names_the_file_that_cannot_be_read(tmp_path: Path, file: str, words: str) -> None:
+    issue(tmp_path, "--name", "localhost")
+    if file == "tls.key":
+        (tmp_path / file).unlink()
+    else:
+        (tmp_path / file).write_text("nothing")
+    result = inspect(tmp_path)
+
+    assert (result.exit_code, result.stderr) == (2, f"{tmp_path}/{file}: {words}\n")

@@ -150,7 +150,9 @@ def test_a_head_that_does_not_end_is_given_up_however_much_of_it_came(running: R
 
 def test_a_head_that_comes_in_pieces_is_read(running: Running) -> None:
     connection = running.connection()
-    head = f"POST /mutate/pods HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: {len(POD)}\r\n\r\n"
+    head = (
+        f"POST /mutate/pods HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: {len(POD)}\r\n\r\n"
+    )
     for piece in head.encode():
         connection.send(bytes([piece]))
     connection.send(POD)

@@ -5,23 +5,30 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from certs import files
 from certs.authority import CertificateAuthority
+from certs.keypair import KeyPair
+from certs.validity import Broken, Expiring, Valid, judge
+from webhook.cli.output import Format, Output, print_json
 
 REFUSED, USAGE = 1, 2
+NOTHING_LEFT = timedelta()
 
 app = typer.Typer(
-    help="Make serving certificates.", no_args_is_help=True, rich_markup_mode=None, add_completion=False
+    help="Make and judge serving certificates.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
 )
 
 
 @app.callback()
 def certs() -> None:
-    """Make serving certificates."""
+    """Make and judge serving certificates."""
 
 
 def _address(text: str) -> IPv4Address | IPv6Address:
@@ -65,6 +72,72 @@ def issue(
     )
 
 
-def _fail(sentence: str, code: int) -> None:
+@app.command()
+def inspect(
+    directory: Annotated[Path, typer.Option("--dir", help="Where tls.crt, tls.key and ca.crt are.")],
+    names: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--name", help="What clients dial; repeat for more. Without: each name of the certificate."
+        ),
+    ] = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Tell what a serving certificate is for, until when, and whether clients accept it.
+
+    The directory is one of `udplb certs issue`, or the files of a Secret of type kubernetes.io/tls. Clients
+    trust ca.crt, as the API server trusts the caBundle of a webhook.
+
+    Exit codes: 0 clients accept it, 1 they refuse it, 2 a file that cannot be read.
+
+    Example: udplb certs inspect --dir tls --name udplb.udplb-system.svc
+    """
+    now = datetime.now(UTC)
+    try:
+        cert, key, trusted = (
+            (directory / name).read_bytes() for name in (files.CERT, files.KEY, files.CA_CERT)
+        )
+    except OSError as failed:
+        _fail(f"{failed.filename}: {failed.strerror}", USAGE)
+    pair = KeyPair(cert, key)
+    try:
+        served = [*pair.dns_names, *map(str, pair.ips)]
+    except ValueError as unreadable:
+        _fail(f"{directory / files.CERT}: {unreadable}", USAGE)
+    verdict = judge(pair, trusted, names or served, now)
+    told = {
+        "names": served,
+        "issuer": pair.certificate.issuer.rfc4514_string(),
+        "notBefore": pair.not_before.isoformat(),
+        "notAfter": pair.not_after.isoformat(),
+        "daysLeft": max(pair.not_after - now, NOTHING_LEFT).days,
+        "accepted": not isinstance(verdict, Broken),
+        "verdict": _in_words(verdict),
+    }
+    if output is Format.JSON:
+        print_json(told)
+    else:
+        typer.echo(f"{directory / files.CERT}: {', '.join(served) or 'no name at all'}")
+        typer.echo(f"issued by {told['issuer']}")
+        typer.echo(
+            f"valid from {pair.not_before:%Y-%m-%d %H:%M} to {pair.not_after:%Y-%m-%d %H:%M} UTC,"
+            f" {told['daysLeft']} days are left"
+        )
+        typer.echo(told["verdict"])
+    if isinstance(verdict, Broken):
+        raise typer.Exit(REFUSED)
+
+
+def _in_words(verdict: Valid | Expiring | Broken) -> str:
+    match verdict:
+        case Broken(reason):
+            return reason
+        case Expiring(at):
+            return f"clients accept it until {at:%Y-%m-%d %H:%M} UTC; less than a third of its life is left: renew it"
+        case Valid():
+            return f"clients that trust {files.CA_CERT} accept it"
+
+
+def _fail(sentence: str, code: int) -> NoReturn:
     typer.echo(sentence, err=True)
     raise typer.Exit(code)
