@@ -7,7 +7,8 @@ import signal
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,7 @@ from tests.lab.control_plane import ControlPlane
 from tests.lab.owners import LBC, add_owner
 from tests.lab.process import wait_until
 from tests.lab.replicas import NAMESPACE, SECRET, Installation
+from tests.lab.webhook import Webhook
 from tests.policy.pod.pods import container, pod, sidecars
 
 pytestmark = pytest.mark.cluster
@@ -28,6 +30,7 @@ pytestmark = pytest.mark.cluster
 LONG = settings.get_current_profile_name() == "long"
 RATE = 30
 """Pods a second that the stream creates, in dry runs."""
+LONG_SECONDS = 180.0
 HEALED_SECONDS = 15.0
 FAIL_CLOSED = ("--set=webhook.failurePolicy.mutate.pods=Fail",)
 
@@ -58,6 +61,7 @@ class Stream:
         self._path = f"/api/v1/namespaces/{namespace}/pods?dryRun=All"
         self._control_plane = control_plane
         self._over = threading.Event()
+        self._began = time.monotonic()
         self.created = 0
         self.wrong: list[str] = []
 
@@ -70,6 +74,9 @@ class Stream:
             elif not sidecars(answer.body):
                 self.wrong.append("no sidecar")
             self.created += 1
+
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
 
     def end(self) -> None:
         self._over.set()
@@ -100,15 +107,24 @@ def test_the_secret_goes_with_the_chart(installation: Installation) -> None:
     assert (owner["kind"], owner["name"]) == ("Service", "udplb")
 
 
-def test_a_rolling_restart_of_all_replicas_is_not_heard_of(
+def test_rolling_restarts_are_not_heard_of_and_neither_is_all_else_for_minutes(
     fresh: ControlPlane, installation: Installation, games: str
 ) -> None:
+    """`make test-all` adds rotations of the authority and lost Secrets, for three minutes."""
     with streaming(fresh, games) as stream:
-        for replica in installation.replicas[:3]:
-            assert replica.stop() == 0
-            replica.start()
+        restart(installation.replicas[:3])
+        while LONG and stream.seconds() < LONG_SECONDS:
+            grow_old(fresh, installation)
+            newest = base64.b64decode(installation.secret()["data"]["ca.crt"])
+            for one in installation.replicas:
+                wait_until(partial(serves_a_leaf_of, newest, one.port), "leaf of the successor", 90)
+            restart(installation.replicas)
+            before = installation.secret()["data"]
+            fresh.request("DELETE", SECRET)
+            wait_until(lambda: installation.secret().get("data") == before, "healed Secret", HEALED_SECONDS)
+    print(f"{stream.created} creations in {stream.seconds():.0f} s, {len(stream.wrong)} wrong")
     assert stream.wrong == []
-    assert stream.created > RATE
+    assert stream.created >= RATE * (stream.seconds() if LONG else 1)
 
 
 @pytest.mark.parametrize("damage", ["deleted", "emptied", "mixed up"])
@@ -137,22 +153,15 @@ def test_an_emptied_bundle_is_filled_again(fresh: ControlPlane, installation: In
 def test_an_authority_that_grows_old_is_followed_by_one_that_every_api_server_has_loaded(
     fresh: ControlPlane, installation: Installation, games: str
 ) -> None:
-    """The successor signs after a minute; `make test-all` waits for that, under load."""
-    old = CertificateAuthority.create(datetime.now(UTC) - timedelta(days=300))
+    """The successor signs after a minute; `make test-all` waits for that, above."""
     served = base64.b64decode(installation.secret()["data"]["ca.crt"])
     with streaming(fresh, games) as stream:
-        pair = {"ca.crt": old.keypair.cert_pem, "ca.key": old.keypair.key_pem}
-        data = {name: base64.b64encode(pem).decode() for name, pem in pair.items()}
-        fresh.request("PATCH", SECRET, {"data": data})
-        wait_until(lambda: "previous.crt" in installation.secret()["data"], "successor", HEALED_SECONDS)
+        old = grow_old(fresh, installation)
         newest = base64.b64decode(installation.secret()["data"]["ca.crt"])
-        wait_until(lambda: published(installation, newest), "published successor", HEALED_SECONDS)
         assert published(installation, served)
-        assert published(installation, old.cert_pem)
+        assert published(installation, old)
+        assert published(installation, newest)
         assert all(serves_a_leaf_of(served, one.port) for one in installation.replicas)
-        if LONG:
-            for one in installation.replicas:
-                wait_until(partial(serves_a_leaf_of, newest, one.port), "leaf of the successor", 90)
     assert stream.wrong == []
 
 
@@ -176,6 +185,28 @@ def test_a_ready_replica_answers_while_the_api_server_is_gone_and_follows_it_whe
     with streaming(fresh, games) as stream:
         wait_until(lambda: stream.created >= RATE, "creations", HEALED_SECONDS)
     assert stream.wrong == []
+
+
+def restart(replicas: Iterable[Webhook]) -> None:
+    """One after the other, as a rollout does."""
+    for replica in replicas:
+        assert replica.stop() == 0
+        replica.start()
+
+
+def grow_old(control_plane: ControlPlane, installation: Installation) -> bytes:
+    """Put an authority near its end into the Secret, and wait until a successor is published everywhere."""
+    old = CertificateAuthority.create(datetime.now(UTC) - timedelta(days=300))
+    pair = {"ca.crt": old.keypair.cert_pem, "ca.key": old.keypair.key_pem}
+    data = {name: base64.b64encode(pem).decode() for name, pem in pair.items()}
+    control_plane.request("PATCH", SECRET, {"data": data})
+
+    def succeeded() -> bool:
+        held = installation.secret()["data"]
+        return held["ca.crt"] != data["ca.crt"] and published(installation, base64.b64decode(held["ca.crt"]))
+
+    wait_until(succeeded, "published successor", HEALED_SECONDS)
+    return old.cert_pem
 
 
 def published(installation: Installation, authority_pem: bytes) -> bool:

@@ -316,11 +316,13 @@ EVENTS = st.lists(
 )
 
 
+@pytest.mark.parametrize("skew", [0, 4], ids=lambda minutes: f"clocks {minutes} minutes apart")
 @given(EVENTS)
 def test_whatever_happens_every_served_leaf_is_trusted_by_what_api_servers_have_loaded(
-    events: list[tuple[str, int | str | bool]],
+    skew: int, events: list[tuple[str, int | str | bool]]
 ) -> None:
     """An API server may be up to a minute behind; while nobody steps for days leaves may expire, no more."""
+    clocks = [timedelta(minutes=minutes) for minutes in (-skew, 0, skew)]
     cluster, now = Cluster(), START
     replicas = [cluster.replica(draw / 3) for draw in range(3)]
     history: list[tuple[datetime, dict[str, bytes]]] = []
@@ -329,7 +331,7 @@ def test_whatever_happens_every_served_leaf_is_trusted_by_what_api_servers_have_
             case "wait":
                 now += int(value) * SECOND
             case "step":
-                replicas[int(value)].poll(now)
+                replicas[int(value)].poll(now + clocks[int(value)])
             case "restart":
                 replicas[int(value)] = cluster.replica()
             case "lose":
