@@ -179,7 +179,7 @@ class Rotation:
     ) -> Unchanged | Swapped:
         signer = self._signer_of(held, authorities, now)
         if signer is None:
-            self.unready = self.unready and "waiting until every API server has loaded the new authority"
+            self.unready = self.unready and _awaited(authorities.current.keypair, now)
             return Unchanged()
         if self.keypair is not None and signer == self._signer and now < self._renew_at(self.keypair):
             return Unchanged()
@@ -191,13 +191,17 @@ class Rotation:
     def _signer_of(
         self, held: Mapping[str, Collection[bytes]], authorities: Authorities, now: datetime
     ) -> CertificateAuthority | None:
-        """The newest authority that every API server trusts by now; None where that is none of the Secret's."""
-        for authority in authorities.newest_first:
+        """The newest authority that every API server trusts by now; None where that is none of the Secret's.
+
+        One that is not valid yet comes of a replica whose clock is far ahead: nobody would trust its leaves.
+        """
+        valid = [one for one in authorities.newest_first if one.keypair.not_before <= now]
+        for authority in valid:
             since = self._seen.get(authority.keypair.certificate)
             if authority == self._signer or (since is not None and now - since >= LOADED_AFTER):
                 return authority
         current, previous = authorities.current, authorities.previous
-        if {one for bundles in held.values() for one in trust.trusted(bundles, now)} <= {
+        if current in valid and {one for bundles in held.values() for one in trust.trusted(bundles, now)} <= {
             current.keypair.certificate
         }:
             return current  # the first one: nobody serves a leaf of another
@@ -210,6 +214,15 @@ class Rotation:
     def _renew_at(self, keypair: KeyPair) -> datetime:
         """At two thirds of the leaf's life, or somewhat earlier: not all replicas at once."""
         return renewal(keypair) - (keypair.not_after - keypair.not_before) * self._early
+
+
+def _awaited(authority: KeyPair, now: datetime) -> str:
+    if now < authority.not_before:
+        return (
+            f"the authority is not valid before {authority.not_before:%Y-%m-%d %H:%M} UTC: "
+            "the clock of this node, or of the replica that made it, is wrong"
+        )
+    return "waiting until every API server has loaded the new authority"
 
 
 def due(known: Authorities | None, now: datetime) -> Authorities:

@@ -287,6 +287,29 @@ def test_a_replica_that_never_reached_the_api_server_says_so(cluster: Cluster) -
     assert replica.poll_seconds < cluster.replica().poll_seconds or replica.poll_seconds == 1.0
 
 
+def test_an_authority_of_a_clock_that_is_months_ahead_does_not_sign(
+    cluster: Cluster, ready: Rotation
+) -> None:
+    first = cluster.authority()
+    cluster.replica().poll(START + 270 * DAY)
+    assert cluster.authority() != first
+    for seconds in (5, 70, 4 * 86_400, 6 * 86_400):
+        ready.poll(START + seconds * SECOND)
+    assert ready.not_after is not None
+    assert ready.not_after > START + LEAF_LIFETIME
+    assert signed_by(ready, first)
+
+
+def test_the_only_authority_does_not_sign_before_it_is_valid(cluster: Cluster) -> None:
+    cluster.replica().poll(START + 500 * DAY)
+    late = cluster.replica()
+    late.poll(START)
+    assert late.keypair is None
+    assert late.unready.startswith(
+        "the authority is not valid before 2027-05-15 23:00 UTC: the clock of this node"
+    )
+
+
 def test_a_leaf_never_outlives_its_authority(cluster: Cluster) -> None:
     old = CertificateAuthority.create(START - 364 * DAY)
     successor = CertificateAuthority.create(START)
