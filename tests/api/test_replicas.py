@@ -6,11 +6,7 @@ import base64
 import signal
 import socket
 import ssl
-import threading
-import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -22,8 +18,9 @@ from tests.lab.control_plane import ControlPlane
 from tests.lab.owners import LBC, add_owner
 from tests.lab.process import wait_until
 from tests.lab.replicas import NAMESPACE, SECRET, Installation
+from tests.lab.stream import streaming
 from tests.lab.webhook import Webhook
-from tests.policy.pod.pods import container, pod, sidecars
+from tests.policy.pod.pods import container, pod
 
 pytestmark = pytest.mark.cluster
 
@@ -32,6 +29,7 @@ RATE = 30
 """Pods a second that the stream creates, in dry runs."""
 LONG_SECONDS = 180.0
 HEALED_SECONDS = 15.0
+POD = pod(owned=False, containers=[container("5555/UDP")])
 FAIL_CLOSED = ("--set=webhook.failurePolicy.mutate.pods=Fail",)
 
 
@@ -54,48 +52,6 @@ def games(fresh: ControlPlane, installation: Installation) -> str:
     return fresh.namespace("games", {"udplb/inject": "enabled"})
 
 
-class Stream:
-    """Dry-run creations of pods, one after the other's time, counted."""
-
-    def __init__(self, control_plane: ControlPlane, namespace: str) -> None:
-        self._path = f"/api/v1/namespaces/{namespace}/pods?dryRun=All"
-        self._control_plane = control_plane
-        self._over = threading.Event()
-        self._began = time.monotonic()
-        self.created = 0
-        self.wrong: list[str] = []
-
-    def run(self) -> None:
-        while not self._over.is_set():
-            raw = pod(owned=False, containers=[container("5555/UDP")])
-            answer = self._control_plane.request("POST", self._path, raw)
-            if answer.status != 201:
-                self.wrong.append(str(answer.body))
-            elif not sidecars(answer.body):
-                self.wrong.append("no sidecar")
-            self.created += 1
-
-    def seconds(self) -> float:
-        return time.monotonic() - self._began
-
-    def end(self) -> None:
-        self._over.set()
-
-
-@contextmanager
-def streaming(control_plane: ControlPlane, namespace: str) -> Iterator[Stream]:
-    """Creations while the context lasts, as fast as two clients can."""
-    stream = Stream(control_plane, namespace)
-    with ThreadPoolExecutor(2) as clients:
-        running = [clients.submit(stream.run) for _ in range(2)]
-        try:
-            yield stream
-        finally:
-            stream.end()
-    for one in running:
-        one.result()
-
-
 def test_five_replicas_that_start_at_once_from_nothing_agree_on_one_authority(
     installation: Installation,
 ) -> None:
@@ -111,7 +67,7 @@ def test_rolling_restarts_are_not_heard_of_and_neither_is_all_else_for_minutes(
     fresh: ControlPlane, installation: Installation, games: str
 ) -> None:
     """`make test-all` adds rotations of the authority and lost Secrets, for three minutes."""
-    with streaming(fresh, games) as stream:
+    with streaming(fresh, games, POD) as stream:
         restart(installation.replicas[:3])
         while LONG and stream.seconds() < LONG_SECONDS:
             grow_old(fresh, installation)
@@ -122,7 +78,7 @@ def test_rolling_restarts_are_not_heard_of_and_neither_is_all_else_for_minutes(
             before = installation.secret()["data"]
             fresh.request("DELETE", SECRET)
             wait_until(lambda: installation.secret().get("data") == before, "healed Secret", HEALED_SECONDS)
-    print(f"{stream.created} creations in {stream.seconds():.0f} s, {len(stream.wrong)} wrong")
+    print(stream)
     assert stream.wrong == []
     assert stream.created >= RATE * (stream.seconds() if LONG else 1)
 
@@ -133,7 +89,7 @@ def test_a_damaged_secret_is_put_back_and_not_heard_of(
 ) -> None:
     before = installation.secret()["data"]
     other = base64.b64encode(CertificateAuthority.create(datetime.now(UTC)).cert_pem).decode()
-    with streaming(fresh, games) as stream:
+    with streaming(fresh, games, POD) as stream:
         if damage == "deleted":
             fresh.request("DELETE", SECRET)
         else:
@@ -155,7 +111,7 @@ def test_an_authority_that_grows_old_is_followed_by_one_that_every_api_server_ha
 ) -> None:
     """The successor signs after a minute; `make test-all` waits for that, above."""
     served = base64.b64decode(installation.secret()["data"]["ca.crt"])
-    with streaming(fresh, games) as stream:
+    with streaming(fresh, games, POD) as stream:
         old = grow_old(fresh, installation)
         newest = base64.b64decode(installation.secret()["data"]["ca.crt"])
         assert published(installation, served)
@@ -168,7 +124,7 @@ def test_an_authority_that_grows_old_is_followed_by_one_that_every_api_server_ha
 def test_a_killed_replica_takes_at_most_the_calls_that_it_was_answering(
     fresh: ControlPlane, installation: Installation, games: str
 ) -> None:
-    with streaming(fresh, games) as stream:
+    with streaming(fresh, games, POD) as stream:
         installation.replicas[0].signal(signal.SIGKILL)
         installation.replicas[0].stop()
         installation.replicas[0].start()
@@ -182,7 +138,7 @@ def test_a_ready_replica_answers_while_the_api_server_is_gone_and_follows_it_whe
     fresh.stop_api_server()
     assert all(one.ready() for one in installation.replicas)
     fresh.start_api_server()
-    with streaming(fresh, games) as stream:
+    with streaming(fresh, games, POD) as stream:
         wait_until(lambda: stream.created >= RATE, "creations", HEALED_SECONDS)
     assert stream.wrong == []
 

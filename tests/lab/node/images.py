@@ -75,13 +75,13 @@ def _base(name: str) -> str:
     if _buildah("images", "--quiet", "--filter", f"reference={reference}"):
         return reference
     folder = _folder(f"base-{name}")
-    _base_archive(name)
+    base_archive(name)
     (folder / "Dockerfile").write_text("FROM scratch\nADD root.tar /\n")
     _buildah("build", "--isolation=chroot", f"--tag={reference}", str(folder))
     return reference
 
 
-def _base_archive(name: str) -> Path:
+def base_archive(name: str) -> Path:
     archive = _folder(f"base-{name}") / "root.tar"
     trimmed = [f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("doc", "man", "locale")]
     if not archive.exists():
@@ -115,7 +115,7 @@ def _wheels() -> Path:
 
 
 def _python_of_base() -> str:
-    with tarfile.open(_base_archive("python")) as archive:
+    with tarfile.open(base_archive("python")) as archive:
         for name in archive.getnames():
             if found := re.fullmatch(r"\./usr/bin/python(3\.\d+)", name):
                 return found[1]

@@ -1,0 +1,127 @@
+"""What operators do to udplb while pods are created: none fails, and none is without its sidecar."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from certs.authority import CertificateAuthority
+from tests.e2e.cluster import Cluster, sidecars
+from tests.e2e.workloads import pod_spec, service, workload
+from tests.lab.node import images
+from tests.lab.process import wait_until
+from tests.lab.stream import Stream, streaming
+from tests.lab.webhook import Namespaces
+
+RELEASE = "udplb-system"
+SECRET = f"/api/v1/namespaces/{RELEASE}/secrets/udplb-ca"
+LEAF_SECONDS = 90.0
+"""A new authority stands in every caBundle for a minute before it signs."""
+HELD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"generateName": "player-"},
+    "spec": pod_spec(schedulingGates=[{"name": "example.com/held"}]),
+}
+"""A pod that the API server creates and nobody runs: the node would be full of them."""
+
+
+@pytest.fixture
+def stream(cluster: Cluster, namespace: Namespaces) -> Iterator[Stream]:
+    """Real creations of pods, judged when the test is over."""
+    with streaming(cluster.control_plane, namespace(), HELD, dry_run=False) as stream:
+        yield stream
+    print(stream)
+    assert stream.wrong == []
+    assert stream.created > stream.seconds()
+
+
+def test_a_rollout_of_the_webhook_is_not_heard_of(cluster: Cluster, stream: Stream) -> None:
+    cluster.control_plane.kubectl("rollout", "restart", f"--namespace={RELEASE}", "deployment/udplb")
+    cluster.rolled_out(RELEASE, "deployment/udplb")
+
+
+def test_three_upgrades_are_not_heard_of(cluster: Cluster, stream: Stream) -> None:
+    for level in ("debug", "warning", "info"):
+        cluster.helm("upgrade", "--reuse-values", "--wait", f"--set=logLevel={level}")
+
+
+def test_a_drained_replica_is_not_heard_of(cluster: Cluster, stream: Stream) -> None:
+    gone, *_ = cluster.pods(RELEASE, "app.kubernetes.io/name=udplb")
+    name = gone["metadata"]["name"]
+    eviction = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": name, "namespace": RELEASE},
+    }
+    path = f"/api/v1/namespaces/{RELEASE}/pods/{name}"
+    assert cluster.control_plane.request("POST", f"{path}/eviction", eviction).status == 201
+    wait_until(lambda: cluster.control_plane.request("GET", path).status == 404, "evicted replica", 60)
+    cluster.rolled_out(RELEASE, "deployment/udplb")
+
+
+def test_a_rotation_of_the_authority_is_not_heard_of(cluster: Cluster, stream: Stream) -> None:
+    old = CertificateAuthority.create(datetime.now(UTC) - timedelta(days=300))
+    pair = {"ca.crt": old.keypair.cert_pem, "ca.key": old.keypair.key_pem}
+    data = {name: base64.b64encode(pem).decode() for name, pem in pair.items()}
+    before = {one: swaps(cluster, one) for one in replicas(cluster)}
+    cluster.control_plane.request("PATCH", SECRET, {"data": data})
+    wait_until(
+        lambda: all(swaps(cluster, one) > count for one, count in before.items()),
+        "a leaf of the new authority in every replica",
+        LEAF_SECONDS,
+    )
+
+
+def test_another_program_as_sidecar_stops_us_and_not_the_users(
+    cluster: Cluster, namespace: Namespaces
+) -> None:
+    cluster.helm("upgrade", "--reuse-values", f"--set=sidecar.image={images.ECHO}")
+    name = namespace()
+    cluster.apply(name, workload("Deployment"))
+    cluster.rolled_out(name, "deployment/echo")
+    (pod,) = cluster.pods(name)
+    assert sidecars(pod)[0]["image"] != images.ECHO
+    cluster.helm("rollback", "--wait")
+
+
+def test_with_udplb_down_pods_start_finalizers_go_and_the_way_out_is_open(
+    cluster: Cluster, namespace: Namespaces
+) -> None:
+    name, control_plane = namespace(), cluster.control_plane
+    cluster.apply(name, service())
+    path = f"/api/v1/namespaces/{name}/services"
+    finalizer = {"metadata": {"finalizers": ["service.k8s.aws/resources"]}}
+    assert control_plane.request("PATCH", f"{path}/echo", finalizer).status == 200
+    control_plane.kubectl("scale", f"--namespace={RELEASE}", "deployment/udplb", "--replicas=0")
+    wait_until(lambda: replicas(cluster) == [], "no replica", 60)
+    try:
+        cluster.apply(name, workload("Deployment"))
+        cluster.rolled_out(name, "deployment/echo")
+        assert control_plane.request("DELETE", f"{path}/echo").status == 200
+        gone = {"metadata": {"finalizers": None}}
+        assert control_plane.request("PATCH", f"{path}/echo", gone).status == 200
+        assert control_plane.request("GET", f"{path}/echo").status == 404
+        written = json.loads(service())
+        assert "failed calling webhook" in str(control_plane.request("POST", path, written).body)
+        written["metadata"]["annotations"] = {"udplb/inject": "false"}
+        assert control_plane.request("POST", path, written).status == 201
+    finally:
+        control_plane.kubectl("scale", f"--namespace={RELEASE}", "deployment/udplb", "--replicas=2")
+        cluster.rolled_out(RELEASE, "deployment/udplb")
+
+
+def replicas(cluster: Cluster) -> list[str]:
+    return [one["metadata"]["name"] for one in cluster.pods(RELEASE, "app.kubernetes.io/name=udplb")]
+
+
+def swaps(cluster: Cluster, replica: str) -> float:
+    """How often a replica has swapped its certificate while serving."""
+    path = f"/api/v1/namespaces/{RELEASE}/pods/{replica}:8080/proxy/metrics"
+    series = "udplb_certificate_rotations_total "
+    lines = str(cluster.control_plane.request("GET", path).body).splitlines()
+    return sum(float(line.removeprefix(series)) for line in lines if line.startswith(series))
