@@ -109,6 +109,8 @@ class Server:
             self.metrics.certificate(self._not_after, swapped=False)
         for gauge in cache.gauges():
             self.metrics.gauge(*gauge)
+        ready = "1 while /readyz says so, else 0."
+        self.metrics.gauge("udplb_ready", ready, {}, lambda: float(not self._unready()))
         self._gate = Gate(lambda: cache.unready, settings.concurrency, settings.body_limit)
         recorders = (self.metrics, logs.ReviewLog(settings.log_level))
         reviews = review_app(handlers(cache, cache, cache.cluster), self._gate, recorders)

@@ -620,6 +620,47 @@ def test_the_network_policy_is_a_value() -> None:
     assert all("from" not in rule for rule in policy["ingress"])
 
 
+def metrics_of(text: str) -> set[str]:
+    """The series that expressions ask for, by the name of their metric."""
+    return {re.sub(r"_(bucket|sum|count)$", "", name) for name in re.findall(r"\budplb_[a-z_]+", text)}
+
+
+def test_every_alert_and_panel_asks_for_a_metric_that_the_program_has() -> None:
+    source = "".join(path.read_text() for path in (CHART.parents[1] / "webhook").rglob("*.py"))
+    named = set(re.findall(r'"(udplb_[a-z_]+)"', source))
+    dashboard = json.loads((CHART / "files" / "dashboard.json").read_text())
+    panels = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    asked = metrics_of(" ".join([*panels, *(rule["expr"] for rule in alerts())]))
+    assert asked - named - {f"{name}_total" for name in named} == set()
+
+
+def alerts() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = YAML(typ="safe").load((CHART / "files" / "alerts.yaml").read_text())
+    return found
+
+
+@pytest.mark.parametrize("alert", [rule["alert"] for rule in alerts()])
+def test_every_alert_has_a_runbook(alert: str) -> None:
+    (rule,) = (one for one in alerts() if one["alert"] == alert)
+    assert rule["annotations"]["runbook"] == f"docs/operations.md#{alert.lower()}"
+    assert f"\n### {alert}\n" in (CHART.parents[1] / "docs" / "operations.md").read_text()
+
+
+def test_what_watches_udplb_is_rendered_where_it_is_asked_for() -> None:
+    flags = ("serviceMonitor", "prometheusRule", "dashboard")
+    manifests = rendered(*SERVICE_MODE, *(f"--set={flag}.enabled=true" for flag in flags))
+    monitor = only(manifests, "ServiceMonitor")["spec"]
+    service = only(manifests, "Service")
+    assert monitor["endpoints"][0]["port"] in [port["name"] for port in service["spec"]["ports"]]
+    assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert only(manifests, "PrometheusRule")["spec"]["groups"][0]["rules"] == alerts()
+    (dashboard,) = (one for one in manifests if one["metadata"]["name"] == "udplb-dashboard")
+    assert json.loads(dashboard["data"]["udplb.json"]) == json.loads(
+        (CHART / "files" / "dashboard.json").read_text()
+    )
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+
+
 def leaves(value: Any, path: str = "") -> dict[str, Any]:
     """Values by dotted name, as the README's table names them."""
     if isinstance(value, dict) and value and path != "resources" and not path.endswith(".resources"):
