@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 PYTEST := $(BIN)/python -m pytest --no-header -q
 
-.PHONY: demo test e2e test-all test-newest test-fast lint cover programs sidecar docs golden push clean fuzz bench
+.PHONY: demo test e2e test-all test-newest test-fast lint cover programs sidecar docs golden images push clean fuzz bench
 
 $(STAMP): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -81,13 +81,21 @@ docs: $(STAMP)
 golden: $(STAMP)
 	$(BIN)/python -m tests.examples
 
-# make push REGISTRY=registry.example/team: builds both images and pushes them.
+REGISTRY ?= localhost
+VERSION = $(shell $(PYTHON) -c 'import webhook; print(webhook.__version__)')
+IMAGES = $(REGISTRY)/udplb:$(VERSION) $(REGISTRY)/udp-healthcheck:$(VERSION)
+
+# make images REGISTRY=registry.example/team: builds both images for this machine's processor.
+images:
+	docker build --target webhook -t "$(word 1,$(IMAGES))" .
+	docker build --target sidecar -t "$(word 2,$(IMAGES))" .
+
+# make push REGISTRY=registry.example/team: builds both and pushes them.
 push:
-	@test -n "$(REGISTRY)" || { echo "name the registry: make push REGISTRY=registry.example/team" >&2; exit 1; }
-	@version=$$($(PYTHON) -c 'import webhook; print(webhook.__version__)') && \
-	docker build --target webhook -t "$(REGISTRY)/udplb:$$version" . && \
-	docker build --target sidecar -t "$(REGISTRY)/udp-healthcheck:$$version" . && \
-	docker push "$(REGISTRY)/udplb:$$version" && docker push "$(REGISTRY)/udp-healthcheck:$$version"
+	@test "$(REGISTRY)" != localhost || { echo "name the registry: make push REGISTRY=registry.example/team" >&2; exit 1; }
+	@$(MAKE) --no-print-directory images
+	docker push "$(word 1,$(IMAGES))"
+	docker push "$(word 2,$(IMAGES))"
 
 clean:
 	rm -rf .venv sidecar/build .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
