@@ -14,6 +14,7 @@ VERBS = {
     "inject": "webhook.cli.inject",
     "uninject": "webhook.cli.uninject",
     "explain": "webhook.cli.explain",
+    "check": "webhook.cli.check",
     "rules": "webhook.cli.rules",
     "certs": "webhook.cli.certs",
     "version": "webhook.cli.version",

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import orjson
 import urllib3
@@ -112,6 +113,12 @@ class ApiClient:
         """
         return self._get(path, query or {}, JSON, self._clock() + seconds)
 
+    def dry_run(self, path: str, body: Json, seconds: float = REQUEST_SECONDS) -> Json:
+        """What the API server would make of a new object; nothing is stored. Raises ApiError."""
+        text = orjson.dumps(body)
+        with self._opened(path, {"dryRun": "All"}, JSON, seconds, text) as response:
+            return _object(response.read(), path)
+
     def list(
         self,
         path: str,
@@ -184,15 +191,19 @@ class ApiClient:
 
     @contextmanager
     def _opened(
-        self, path: str, query: Mapping[str, str], accept: str, seconds: float
+        self, path: str, query: Mapping[str, str], accept: str, seconds: float, body: bytes | None = None
     ) -> Iterator[BaseHTTPResponse]:
-        """An answer of status 2xx whose body is still to be read; a connection that failed is closed."""
+        """An answer of status 2xx whose body is still to be read; a connection that failed is closed.
+
+        A body makes the request a POST.
+        """
+        headers = self._headers(accept) | ({"Content-Type": JSON} if body else {})
         try:
             response = self._pool.request(
-                "GET",
-                self.host + path,
-                fields=query,
-                headers=self._headers(accept),
+                "POST" if body else "GET",
+                f"{self.host}{path}?{urlencode(query)}" if query else self.host + path,
+                body=body,
+                headers=headers,
                 timeout=urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), read=seconds),
                 retries=False,
                 redirect=False,
