@@ -15,6 +15,7 @@ VERBS = {
     "uninject": "webhook.cli.uninject",
     "explain": "webhook.cli.explain",
     "check": "webhook.cli.check",
+    "audit": "webhook.cli.audit",
     "rules": "webhook.cli.rules",
     "certs": "webhook.cli.certs",
     "version": "webhook.cli.version",
