@@ -151,7 +151,7 @@ def _called(api: ApiClient) -> Check:
         injected,
         f"{'gets' if injected else 'gets no'} sidecar in namespace {namespaces[0]}",
         "the API server did not reach udplb: let the control plane's security group reach TCP 9443 of the nodes "
-        "(docs/operations.md), and read udplb's log",
+        "(docs/eks.md), and read udplb's log",
     )
 
 
