@@ -244,6 +244,32 @@ def test_the_pods_behind_a_selector_are_in_sight(plane: ControlPlane, reader: Pa
     asyncio.run(test())
 
 
+def test_running_pods_without_a_sidecar_are_counted_where_pods_may_be_listed(
+    plane: ControlPlane, reader: Path
+) -> None:
+    namespace = plane.namespace("census", OPTED_IN)
+    audited = plane.namespace("audited", {"udplb/inject": "audit"})
+    for where in (namespace, audited):
+        run_pod(plane, where, "bare", labels=ECHO)
+    opted_in = plane.request("GET", "/api/v1/namespaces?labelSelector=udplb/inject%3Denabled").body["items"]
+    pods = [
+        plane.request("GET", f"/api/v1/namespaces/{one['metadata']['name']}/pods").body["items"]
+        for one in opted_in
+    ]
+    bare = sum(map(len, pods))  # no webhook is called here; each declares its port
+    assert bare
+
+    async def test() -> None:
+        configured = replace(CONFIGURED, sees_pods=True)
+        async with synced(reader, configured=configured, census_seconds=0.2) as cache:
+            await until(lambda: value(cache, "udplb_pods_missing") == bare, "count")
+            assert value(cache, "udplb_pods_stale") == 0
+        async with synced(reader) as blind:
+            assert not [name for name, *_ in blind.gauges() if name.startswith("udplb_pods_")]
+
+    asyncio.run(test())
+
+
 def test_without_the_right_to_list_pods_none_is_in_sight(plane: ControlPlane) -> None:
     namespace = plane.namespace("no-right", OPTED_IN)
     run_pod(plane, namespace, "echo", labels=ECHO)

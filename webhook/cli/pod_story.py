@@ -17,7 +17,7 @@ from webhook.policy.pod.injection import Facts, Inject, Skip, decide, gather
 from webhook.policy.pod.network_policies import shut_out
 from webhook.policy.pod.objects import parse_pod
 from webhook.policy.pod.rules import SKIPS, SkipReason
-from webhook.policy.pod.verify import damage
+from webhook.policy.pod.standing import condition, is_missing, is_stale
 from webhook.policy.raw import Raw
 
 STALE = "roll the workload, so that its pods are made anew"
@@ -39,23 +39,17 @@ class Judged:
     @property
     def missing(self) -> bool:
         """A pod that should have a sidecar and has none that works."""
-        return isinstance(self.verdict, Inject) and self.condition != "intact"
+        return is_missing(self.facts, self.verdict)
 
     @property
     def condition(self) -> str:
         """What stands in the pod: `intact`, `absent`, or what is damaged."""
-        status, sidecars = self.facts.status, self.facts.pod.sidecars
-        if not sidecars:
-            return "absent"
-        if status is None or not status.injected:
-            return "the pod's own, not udplb's"
-        return damage(sidecars, self.facts.wishes.native, status.ports) or "intact"
+        return condition(self.facts)
 
     @property
     def stale(self) -> bool:
         """Whether the status names other ports than today's Services ask for."""
-        status = self.facts.status
-        return bool(status and status.injected and self.ports and set(status.ports) != set(self.ports))
+        return is_stale(self.facts, self.verdict)
 
 
 def judged(one: KubernetesObject, around: Surroundings) -> Judged:

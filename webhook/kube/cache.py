@@ -18,6 +18,7 @@ from typing import Any
 import structlog
 
 from webhook.kube.bucket import TokenBucket
+from webhook.kube.census import Census
 from webhook.kube.client import ApiClient, ApiError, NoCluster, configuration
 from webhook.kube.discovery import Discovered, discover
 from webhook.kube.informer import Informer
@@ -33,6 +34,7 @@ from webhook.kube.services import (
     demands,
     read_service,
 )
+from webhook.policy import keys
 from webhook.policy.cluster import Cluster, Namespace
 from webhook.policy.raw import MalformedObject
 from webhook.policy.service.demand import Demand, demand
@@ -45,6 +47,8 @@ LIVE_SECONDS = 1.0
 """Well inside the webhook's timeout of 5 s."""
 POD_SECONDS = 0.5
 """For advice alone: nobody waits longer for it."""
+CENSUS_SECONDS = 300.0
+"""Between two counts of all pods."""
 LIVE_RATE = 5.0
 LIVE_BURST = 20
 LIVE_THREADS = 4
@@ -66,6 +70,7 @@ class ClusterCache:
         detect_family: bool = True,
         live_seconds: float = LIVE_SECONDS,
         pod_seconds: float = POD_SECONDS,
+        census_seconds: float = CENSUS_SECONDS,
     ) -> None:
         """Reads credentials, asks nobody yet. Raises NoCluster."""
         self._client = ApiClient(configuration(kubeconfig))
@@ -89,14 +94,19 @@ class ClusterCache:
         self._live = LiveLists(self._list_live, bucket, live_seconds)
         pace = TokenBucket(LIVE_RATE, LIVE_BURST, time.monotonic)
         self._pods = PodLists(self._client, pace, pod_seconds)
+        self._census = Census(self._client, self, census_seconds) if configured.sees_pods else None
 
     async def start(self) -> None:
         for informer in self._informers:
             informer.start()
+        if self._census:
+            self._census.start()
 
     async def stop(self) -> None:
         for informer in self._informers:
             informer.stop()
+        if self._census:
+            self._census.stop()
         self._client.close()
         await self._live.stop()
         self._pods.stop()
@@ -146,6 +156,7 @@ class ClusterCache:
                 ("udplb_pod_lists_total", looked, {"result": result}, partial(sights.__getitem__, result))
                 for result in RESULTS
             ),
+            *(self._census.gauges() if self._census else ()),
         )
 
     def cluster(self) -> Cluster:
@@ -161,6 +172,10 @@ class ClusterCache:
         labels = self._namespaces.labels(name)
         limit_ranges = self._limit_ranges.in_namespace(name) if labels else ()
         return Namespace(name, labels, limit_ranges, self._namespaces.annotations(name))
+
+    def enabled(self) -> Sequence[Namespace]:
+        """The namespaces in which pods get their sidecars."""
+        return [self.namespace(name) for name in self._namespaces.in_mode(keys.ENABLED)]
 
     def services(self, namespace: str) -> Sequence[Service]:
         return [member.service for member in self._services.in_namespace(namespace).all()]

@@ -40,6 +40,10 @@ class NamespaceStore:
         held = self._snapshot.get(name)
         return held.labels if held else None
 
+    def in_mode(self, mode: str) -> list[str]:
+        """The names of the namespaces with this word of opt-in, in order."""
+        return sorted(name for name, held in self._snapshot.items() if held.labels.get(keys.INJECT) == mode)
+
     def annotations(self, name: str) -> Strings:
         """Those of meshes; nothing for a namespace that is not held or did not opt in."""
         return self._snapshot.get(name, NOTHING).annotations

@@ -122,5 +122,5 @@ class Namespace:
 
         One that the cache does not hold counts as enabled, for the API server's selector sent its object.
         """
-        label = "enabled" if self.labels is None else self.labels.get(keys.INJECT)
+        label = keys.ENABLED if self.labels is None else self.labels.get(keys.INJECT)
         return label if label in keys.MODES else None

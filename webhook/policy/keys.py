@@ -19,7 +19,8 @@ STATUS = "udplb/status"
 ALLOW = "udplb/allow"
 KEEP = "udplb/keep"
 
-MODES = ("enabled", "audit")
+ENABLED = "enabled"
+MODES = (ENABLED, "audit")
 
 READINESS_GATE = "elbv2.k8s.aws/pod-readiness-gate-inject"
 """Namespace label that makes LBC add readiness gates to new pods."""

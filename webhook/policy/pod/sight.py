@@ -43,10 +43,13 @@ def in_sight(raw: Mapping[str, Any]) -> PodInSight | None:
         MalformedObject: a field has another type than the API has.
     """
     view = Raw(raw)
-    metadata = view.map("metadata")
-    if metadata.get("deletionTimestamp") is not None or view.map("status").text("phase") in _ENDED:
-        return None
-    return _view(view)
+    return _view(view) if is_running(view) else None
+
+
+def is_running(pod: Raw) -> bool:
+    """Whether it has neither ended nor is about to. Raises MalformedObject."""
+    ended = pod.map("status").text("phase") in _ENDED
+    return not ended and pod.map("metadata").get("deletionTimestamp") is None
 
 
 def _view(raw: Raw) -> PodInSight:
