@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from tests.charts.chart import CHART, Manifest, only, rendered
 from tests.lab.control_plane import ControlPlane
+from webhook.cli import app as udplb
 
 pytestmark = [pytest.mark.chart, pytest.mark.cluster]
 
@@ -184,7 +186,7 @@ def test_the_readmes_commands_install_it_on_a_cluster_that_has_nothing(
 ) -> None:
     section = README.read_text().split("## On EKS")[1].split("\n## ")[0]
     commands = [shlex.split(text) for text in re.findall(r"`((?:udplb|kubectl|helm) [^`]+)`", section)]
-    assert [command[0] for command in commands] == ["helm", "kubectl"]
+    assert [command[0] for command in commands] == ["helm", "kubectl", "udplb"]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "charts").symlink_to(CHART.parent)
     with ControlPlane() as control_plane:
@@ -192,8 +194,12 @@ def test_the_readmes_commands_install_it_on_a_cluster_that_has_nothing(
         run: dict[str, Callable[..., object]] = {
             "kubectl": control_plane.kubectl,
             "helm": control_plane.helm,
+            "udplb": lambda *words: CliRunner().invoke(
+                udplb, [*words, f"--kubeconfig={control_plane.kubeconfig}"]
+            ),
         }
-        for program, *words in commands:
-            run[program](*words)
+        *_, checked = [run[program](*words) for program, *words in commands]
         listed = control_plane.helm("list", f"--namespace={NAMESPACE}", "--output=json").stdout
     assert [release["status"] for release in json.loads(listed)] == ["deployed"]
+    assert isinstance(checked, Result)
+    assert "0 of 2 are ready in udplb-system" in checked.stdout  # there is no node
