@@ -25,7 +25,7 @@ demo:
 	$(MAKE) --no-print-directory $(STAMP) && KEEP=$(KEEP) $(BIN)/python -m tests.lab.demo
 
 programs:
-	@$(PYTHON) -m tests.lab.programs etcd kube-apiserver kubectl helm lbc-model
+	@$(PYTHON) -m tests.lab.programs etcd kube-apiserver kubectl helm lbc-model actionlint
 	@$(PYTHON) -m tests.lab.debian
 
 sidecar: $(STAMP)

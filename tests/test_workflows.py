@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+
+from tests.lab import programs
 
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))
@@ -27,6 +30,13 @@ def test_every_action_is_taken_by_version_and_rights_are_named(workflow: Path) -
     used = [step["uses"] for step in job["steps"] if "uses" in step]
     assert used
     assert [action for action in used if not re.search(r"@v\d+$", action)] == []
+
+
+def test_actionlint_finds_nothing() -> None:
+    done = subprocess.run(
+        [programs.find("actionlint"), "-no-color", *WORKFLOWS], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_the_gate_is_what_ci_runs() -> None:

@@ -116,6 +116,9 @@ def test_with_udplb_down_pods_start_finalizers_go_and_the_way_out_is_open(
         assert "failed calling webhook" in str(control_plane.request("POST", path, written).body)
         written["metadata"]["annotations"] = {"udplb/inject": "false"}
         assert control_plane.request("POST", path, written).status == 201
+        elsewhere = f"/api/v1/namespaces/{namespace({})}"
+        assert control_plane.request("POST", f"{elsewhere}/services", json.loads(service())).status == 201
+        assert control_plane.request("POST", f"{elsewhere}/pods", HELD).status == 201
     finally:
         control_plane.kubectl("scale", f"--namespace={RELEASE}", "deployment/udplb", "--replicas=2")
         cluster.rolled_out(RELEASE, "deployment/udplb")

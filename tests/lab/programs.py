@@ -100,6 +100,7 @@ PROGRAMS = {
             Program(name, "kubernetes", f"k8s.io/kubernetes/cmd/{name}", KUBERNETES_STAMP, Found.NOWHERE)
             for name in NODE
         ),
+        Program("actionlint", "actionlint", "github.com/rhysd/actionlint/cmd/actionlint", found=Found.PATH),
         Program(
             "lbc-model", "lbc", ".", found=Found.NOWHERE, asks="sigs.k8s.io/aws-load-balancer-controller"
         ),
