@@ -78,7 +78,11 @@ def _each(api: ApiClient) -> Iterator[Check]:
             yield look(api)
         except ApiError as failed:
             missing = failed.status == NOT_FOUND
-            fix = INSTALL if missing else "ask with a kubeconfig that may read it"
+            fix = (
+                INSTALL
+                if missing
+                else "mend what the API server says, or ask with a kubeconfig of more rights"
+            )
             yield Check(name, ok=False, found="not there" if missing else str(failed), fix=fix)
         except MalformedObject as malformed:
             yield Check(name, ok=False, found=f"{malformed}: a value of a wrong type", fix=INSTALL)
