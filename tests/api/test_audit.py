@@ -72,6 +72,13 @@ def test_a_pod_that_lacks_its_sidecar_is_named_with_who_asks_for_it(games: Contr
     assert "of 2 pods in sight 1 have no sidecar" in str(found["Service/game"]["says"])
 
 
+def test_a_pod_that_has_ended_lacks_nothing(games: ControlPlane) -> None:
+    create(games, "games", "ended")
+    ended = {"status": {"phase": "Succeeded"}}
+    games.request("PATCH", "/api/v1/namespaces/games/pods/ended/status", ended)
+    assert "Pod/ended" not in entries(games)
+
+
 def test_the_table_ends_with_the_count_and_the_warning_of_adoption(games: ControlPlane) -> None:
     done = audit(games)
     assert done.exit_code == 1

@@ -18,6 +18,7 @@ from webhook.kube import client
 from webhook.kube.client import ApiClient, ApiError, NoCluster
 from webhook.policy import keys
 from webhook.policy.finding import shortened
+from webhook.policy.pod.sight import is_running
 from webhook.policy.raw import MalformedObject, Raw
 from webhook.policy.service.objects import parse_service
 
@@ -106,6 +107,8 @@ def _service(one: KubernetesObject, around: Surroundings) -> tuple[list[str], bo
 
 
 def _pod(one: KubernetesObject, around: Surroundings) -> tuple[list[str], bool]:
+    if not is_running(Raw(one.raw)):
+        return [], False
     about = pod_story.judged(one, around)
     if about.missing:
         asked = ", ".join(f"{port} ({source})" for port, source in about.ports.items())
