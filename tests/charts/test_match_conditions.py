@@ -14,8 +14,9 @@ from itertools import count
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
-from tests.charts.chart import rendered_text
+from tests.charts.chart import CHART, rendered_text
 from tests.lab.control_plane import ControlPlane, free_port
 from tests.lab.process import wait_until
 from tests.lab.rest import Answer
@@ -35,6 +36,7 @@ UDP = {"name": "game", "port": 5555, "protocol": "UDP"}
 TCP = {"name": "web", "port": 80, "protocol": "TCP"}
 TYPE_LOAD_BALANCER = {"spec": {"type": "LoadBalancer"}}
 NUMBERS = count(1)
+ALERTS = YAML(typ="safe").load((CHART / "files" / "alerts.yaml").read_text())
 
 
 class ApiServer:
@@ -150,6 +152,29 @@ def test_a_new_udp_load_balancer_is_refused_while_the_webhook_is_down(api_server
     _, answer = api_server.called("POST", "/api/v1/namespaces/enabled/services", load_balancer(UDP))
     assert answer.status == 500
     assert f'failed calling webhook "{VALIDATE_CREATE}"' in answer.body["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "made", "counted"),
+    [
+        pytest.param("services", load_balancer(UDP), "webhook_rejection_count", id="fails-closed"),
+        pytest.param("pods", pod(), "webhook_fail_open_count", id="fails-open"),
+    ],
+)
+def test_the_api_server_counts_what_our_alert_asks_for(
+    api_server: ApiServer, path: str, made: Object, counted: str
+) -> None:
+    (alert,) = (one for one in ALERTS if one["alert"] == "UdplbNotReached")
+    name, matchers = re.findall(rf"(apiserver_admission_{counted})\{{(.*?)\}}\[", alert["expr"])[0]
+    api_server.request("POST", f"/api/v1/namespaces/enabled/{path}", made)
+    text = api_server.request("GET", "/metrics").body
+    series = [
+        dict(re.findall(r'(\w+)="([^"]*)"', line))
+        for line in re.findall(rf"^{name}\{{(.*)\}}", text, re.MULTILINE)
+    ]
+    asked = re.findall(r'(\w+)=~?"([^"]*)"', matchers)
+    assert asked
+    assert [one for one in series if all(re.fullmatch(value, one[key]) for key, value in asked)]
 
 
 @pytest.mark.parametrize(

@@ -591,6 +591,14 @@ def test_a_rollout_never_takes_a_serving_replica_away() -> None:
     assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
 
 
+def test_an_eviction_takes_one_replica_at_a_time_and_any_that_is_broken() -> None:
+    manifests = rendered(*SERVICE_MODE)
+    budget = only(manifests, "PodDisruptionBudget")["spec"]
+    labels = only(manifests, "Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert (budget["maxUnavailable"], budget["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow")
+    assert budget["selector"]["matchLabels"].items() <= labels.items()
+
+
 @pytest.mark.parametrize("drain", [5, 120])
 def test_the_grace_period_holds_prestop_drain_and_a_last_review(drain: int) -> None:
     pod = pod_of(rendered(*SERVICE_MODE, f"--set=drainSeconds={drain}"))
