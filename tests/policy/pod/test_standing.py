@@ -9,7 +9,10 @@ import pytest
 
 from tests.policy.pod.pods import CLUSTER, GAMES, STATUS, admitted, balancer, pod
 from webhook.policy.cluster import Namespace
-from webhook.policy.pod.standing import Standing, standing
+from webhook.policy.pod.injection import gather
+from webhook.policy.pod.objects import parse_pod
+from webhook.policy.pod.standing import Standing, condition, standing
+from webhook.policy.raw import Raw
 from webhook.policy.service.demand import Demand
 
 ASKING = balancer("echo", 5555)
@@ -81,3 +84,17 @@ def test_a_pod_that_is_being_deleted_is_not_missed() -> None:
     raw = bare()
     raw["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     assert standing(raw, GAMES, (ASKING,), CLUSTER) is Standing.FINE
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (injected(), "intact"),
+        (bare(), "absent"),
+        (other_container_of_our_name(), "the pod's own, not udplb's"),
+        (damaged(), "restartPolicy"),
+    ],
+    ids=["injected", "bare", "a container of our name without a status", "damaged"],
+)
+def test_what_stands_in_a_pod_is_told_in_words(raw: dict[str, Any], expected: str) -> None:
+    assert expected in condition(gather(Raw(raw), parse_pod(raw), [ASKING], GAMES, CLUSTER))
