@@ -21,6 +21,7 @@ from webhook.cli import app as udplb
 pytestmark = [pytest.mark.chart, pytest.mark.cluster]
 
 README = CHART.parents[1] / "README.md"
+THREAT_MODEL = CHART.parents[1] / "docs" / "threat-model.md"
 NAMESPACE = "udplb-system"
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:udplb"
@@ -170,6 +171,26 @@ def test_an_upgrade_to_the_same_values_changes_no_object(installed: ControlPlane
     before = versions(installed)
     helm(installed, "upgrade")
     assert versions(installed) == before
+
+
+def test_after_a_stolen_token_the_documented_commands_make_everything_anew(
+    installed: ControlPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = versions(installed)
+    installed.kubectl("create", "secret", "generic", "udplb-ca", f"--namespace={NAMESPACE}")
+    monkeypatch.chdir(CHART.parents[1])
+    text = THREAT_MODEL.read_text().split("**If it happened**")[1]
+    script = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)[0]
+    run: dict[str, Callable[..., object]] = {"kubectl": installed.kubectl, "helm": installed.helm}
+    for program, *words in map(shlex.split, script.splitlines()):
+        run[program](*words)
+    after = versions(installed)
+    assert after.keys() == before.keys()
+    made_anew = {"MutatingWebhookConfiguration/0-udplb", "ValidatingWebhookConfiguration/udplb"}
+    assert {name for name in after if after[name] != before[name]} == {*made_anew, "Deployment/udplb"}
+    deployment = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/udplb"
+    assert installed.request("GET", deployment).body["spec"]["replicas"] == 2
+    assert installed.request("GET", f"/api/v1/namespaces/{NAMESPACE}/secrets/udplb-ca").status == 404
 
 
 def test_an_uninstall_leaves_nothing() -> None:
