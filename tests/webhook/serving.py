@@ -91,7 +91,7 @@ def issue(directory: Path) -> None:
     """A CA and a serving certificate for loopback, made now."""
     now, lifetime = datetime.now(UTC), timedelta(hours=1)
     authority = CertificateAuthority.create(now, lifetime=lifetime)
-    pair = authority.issue(["localhost"], [ip_address("127.0.0.1")], now, lifetime)
+    pair = authority.issue(["localhost", "udplb.udplb-system.svc"], [ip_address("127.0.0.1")], now, lifetime)
     files.write(directory, pair, authority.cert_pem, overwrite=True)
 
 
@@ -159,7 +159,10 @@ def ask(
 
 
 @contextmanager
-def serving(directory: Path, cache: FewServices | None = None, **flags: str) -> Iterator[Running]:
+def serving(
+    directory: Path, cache: FewServices | None = None, published: Path | None = None, **flags: str
+) -> Iterator[Running]:
+    """`published` is the caBundle that the server finds in the cluster; without one it knows of none."""
     issue(directory)
     port, ops_port = free_port(), free_port()
     flags |= {
@@ -170,7 +173,7 @@ def serving(directory: Path, cache: FewServices | None = None, **flags: str) -> 
         "key_file": str(directory / files.KEY),
     }
     spawn = multiprocessing.get_context("spawn")
-    process = spawn.Process(target=_serve, args=(flags, cache or FewServices(), directory / "log"))
+    process = spawn.Process(target=_serve, args=(flags, cache or FewServices(), directory / "log", published))
     process.start()
     try:
         running = Running(process, directory, port, ops_port)
@@ -184,7 +187,9 @@ def serving(directory: Path, cache: FewServices | None = None, **flags: str) -> 
             process.join()
 
 
-def _serve(flags: Mapping[str, str], cache: FewServices, log: Path) -> None:
+def _serve(flags: Mapping[str, str], cache: FewServices, log: Path, published: Path | None) -> None:
+    if published:
+        files.CertificateFiles.published = frozenset({published.read_bytes()})
     with log.open("wb") as file:
         os.dup2(file.fileno(), 2)
     server.serve(settings.load(flags, {}), cache)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
+from certs.files import CA_CERT
 from tests.webhook.reviews import pod, review
 from tests.webhook.serving import SECONDS, FewServices, ask, issue, poll, serving
 from webhook import app, server
@@ -61,6 +62,15 @@ def test_before_the_first_sync_reviews_get_503_and_readyz_says_why(tmp_path: Pat
         assert running.ops("/healthz")[0] == 200
         assert running.ops("/readyz")[0] == 503
         assert "the API server cannot be reached" in running.ops("/readyz")[1]
+
+
+def test_a_replica_whose_certificate_the_published_bundle_does_not_trust_is_not_ready(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    issue(other)
+    with serving(tmp_path, published=other / CA_CERT, tls_namespace="udplb-system") as running:
+        poll(lambda: running.ops("/readyz")[0] == 503, "failing readiness")
+        (reason,) = json.loads(running.ops("/readyz")[1]).values()
+        assert reason.startswith("our own port is not trusted by the published caBundle: ")
 
 
 def test_one_review_more_than_the_limit_gets_503_and_the_others_their_answer(tmp_path: Path) -> None:
