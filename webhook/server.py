@@ -36,6 +36,7 @@ KEEP_ALIVE_SECONDS = 120
 UNFINISHED_SECONDS = 5
 """How long reviews in flight may take after the drain."""
 DIAL_SECONDS = 2.0
+NOT_DIALLED = "the certificate is not proved yet"
 MUTATING, VALIDATING, SERVICE, SECRET = "0-udplb", "udplb", "udplb", "udplb-ca"
 """Names that the chart fixes: there is one installation a cluster."""
 GRAMMAR = 1
@@ -104,17 +105,17 @@ class Server:
         self._stopping = asyncio.Event()
         self.metrics = Metrics(__version__)
         self._not_after = certificate.not_after
-        self._untrusted = ""
+        self._untrusted = "" if self._not_after else NOT_DIALLED
         if self._not_after is not None:
             self.metrics.certificate(self._not_after, swapped=False)
         for gauge in cache.gauges():
             self.metrics.gauge(*gauge)
         ready = "1 while /readyz says so, else 0."
-        self.metrics.gauge("udplb_ready", ready, {}, lambda: float(not self._unready()))
+        self.metrics.gauge("udplb_ready", ready, {}, lambda: float(not self.unready()))
         self._gate = Gate(lambda: cache.unready, settings.concurrency, settings.body_limit)
         recorders = (self.metrics, logs.ReviewLog(settings.log_level))
         reviews = review_app(handlers(cache, cache, cache.cluster), self._gate, recorders)
-        ops = ops_app(self._unready, self.metrics.exposition, self._version)
+        ops = ops_app(self.unready, self.metrics.exposition, self._version)
         self._reviews = uvicorn_server(reviews, certificate.context)
         self._ops = uvicorn_server(ops, None)
 
@@ -153,7 +154,8 @@ class Server:
         await ops
         self._log.info("stopped")
 
-    def _unready(self) -> str:
+    def unready(self) -> str:
+        """What `/readyz` says against this replica; empty where it is ready."""
         if self._gate.draining:
             return "draining"
         return self._cache.unready or self._certificate.unready or self._untrusted
@@ -187,6 +189,8 @@ class Server:
 
     async def _dial(self) -> str:
         """Why a client that trusts the published caBundles refuses our own port; empty where none does."""
+        if self._not_after is None:
+            return NOT_DIALLED
         host = self._settings.host or "localhost"
         for bundle in self._certificate.published:
             client = ssl.create_default_context(cadata=bundle.decode())

@@ -10,6 +10,7 @@ import socket
 import ssl
 from http.client import HTTPSConnection
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from certs.files import CA_CERT
 from tests.webhook.reviews import pod, review
 from tests.webhook.serving import SECONDS, FewServices, ask, issue, poll, serving
 from webhook import app, server
+from webhook.settings import load
 
 POD = json.dumps(review(pod())).encode()
 LIMIT = 256
@@ -71,6 +73,20 @@ def test_a_replica_whose_certificate_the_published_bundle_does_not_trust_is_not_
         poll(lambda: running.ops("/readyz")[0] == 503, "failing readiness")
         (reason,) = json.loads(running.ops("/readyz")[1]).values()
         assert reason.startswith("our own port is not trusted by the published caBundle: ")
+
+
+def test_a_replica_whose_certificate_is_there_and_not_proved_is_not_ready() -> None:
+    """`tls.mode: self` has none at start; the first is served, and dialled, a moment later."""
+    unproved = SimpleNamespace(
+        context=ssl.create_default_context(ssl.Purpose.CLIENT_AUTH),
+        published=frozenset(),
+        not_after=None,
+        unready="",
+    )
+    replica = server.Server(
+        load({"tls_mode": "self", "tls_namespace": "udplb-system"}, {}), FewServices(), unproved
+    )
+    assert replica.unready() == "the certificate is not proved yet"
 
 
 def test_one_review_more_than_the_limit_gets_503_and_the_others_their_answer(tmp_path: Path) -> None:
