@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import webhook
 from tests.e2e.cluster import Cluster
 from tests.lab import programs
 from tests.lab.node import images
-from tests.lab.node.namespaces import NodeNamespaces
+from tests.lab.node.namespaces import NodeNamespaces, left_behind
 from tests.lab.node.node import Node, control_plane_for, missing
 from tests.lab.owners import LBC, add_owner
 from tests.lab.webhook import Namespaces
@@ -23,19 +24,22 @@ OPTED_IN = {"udplb/inject": "enabled", "pod-security.kubernetes.io/enforce": "re
 
 
 @pytest.fixture(scope="session")
-def archives(request: pytest.FixtureRequest) -> list[Path]:
-    """The images as archives: the project's two and the tests' UDP server."""
+def archives(request: pytest.FixtureRequest) -> Iterator[list[Path]]:
+    """The images as archives: the project's two and the tests' UDP server. One run a machine."""
     if lacking := missing():
         pytest.exit(lacking, returncode=2)
     capture = request.config.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled():  # minutes of building must show
-        for name in (*programs.CONTROL_PLANE, *programs.NODE):
-            programs.find(name)
-        print("building the images", flush=True)
-        return [
-            images.echo(),
-            *(images.project(t, f"{REGISTRY}/{name}:{webhook.__version__}") for t, name in IMAGES),
-        ]
+    with ExitStack() as held:
+        with capture.global_and_fixture_disabled():  # minutes of waiting and building must show
+            held.enter_context(programs.one_at_a_time("node", programs.say_on_stderr))
+            for name in (*programs.CONTROL_PLANE, *programs.NODE):
+                programs.find(name)
+            print("building the images", flush=True)
+            built = [
+                images.echo(),
+                *(images.project(t, f"{REGISTRY}/{name}:{webhook.__version__}") for t, name in IMAGES),
+            ]
+        yield built
 
 
 IMAGES = (("webhook", "udplb"), ("sidecar", "udp-healthcheck"))
@@ -53,6 +57,7 @@ def node(archives: list[Path]) -> Iterator[Cluster]:
             node.load(archive)
         add_owner(control_plane, LBC)
         yield Cluster(control_plane, node)
+    assert left_behind(namespaces) == []
 
 
 @pytest.fixture(scope="session")

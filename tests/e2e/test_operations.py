@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -18,10 +19,12 @@ from tests.lab.stream import Stream, streaming
 from tests.lab.webhook import Namespaces
 
 RELEASE = "udplb-system"
+SELECTOR = "app.kubernetes.io/name=udplb"
 SECRET = f"/api/v1/namespaces/{RELEASE}/secrets/udplb-ca"
 LEAF_SECONDS = 150.0
 """A new authority stands in every caBundle for a minute before it signs; until all replicas have read and published it
 some polls of five seconds pass, more where two write at once."""
+GETS_NOWHERE = {"CrashLoopBackOff", "ErrImagePull", "ImagePullBackOff"}
 HELD = {
     "apiVersion": "v1",
     "kind": "Pod",
@@ -52,7 +55,7 @@ def test_three_upgrades_are_not_heard_of(cluster: Cluster, stream: Stream) -> No
 
 
 def test_a_drained_replica_is_not_heard_of(cluster: Cluster, stream: Stream) -> None:
-    gone, *_ = cluster.pods(RELEASE, "app.kubernetes.io/name=udplb")
+    gone, *_ = cluster.pods(RELEASE, SELECTOR)
     name = gone["metadata"]["name"]
     eviction = {
         "apiVersion": "policy/v1",
@@ -83,16 +86,22 @@ def test_a_rotation_of_the_authority_is_not_heard_of(cluster: Cluster, stream: S
             print(cluster.control_plane.kubectl("logs", f"--namespace={RELEASE}", one, check=False).stdout)
 
 
-def test_another_program_as_sidecar_stops_us_and_not_the_users(
-    cluster: Cluster, namespace: Namespaces
+@pytest.mark.parametrize("image", ["localhost/nothing:1", images.ECHO])
+def test_a_sidecar_image_that_does_not_exist_or_is_another_program_stops_us_and_not_the_users(
+    cluster: Cluster, namespace: Namespaces, image: str
 ) -> None:
-    cluster.helm("upgrade", "--reuse-values", f"--set=sidecar.image={images.ECHO}")
+    serving = replicas(cluster)
+    cluster.helm("upgrade", "--reuse-values", f"--set=sidecar.image={image}")
+    wait_until(lambda: refused(cluster, image), f"new replica without a sidecar by {image}", 60)
     name = namespace()
     cluster.apply(name, workload("Deployment"))
     cluster.rolled_out(name, "deployment/echo")
     (pod,) = cluster.pods(name)
-    assert sidecars(pod)[0]["image"] != images.ECHO
+    assert sidecars(pod)[0]["image"] != image
+    ready = [one["metadata"]["name"] for one in cluster.pods(RELEASE, SELECTOR) if is_ready(one)]
+    assert sorted(ready) == sorted(serving)
     cluster.helm("rollback", "--wait")
+    wait_until(lambda: sorted(replicas(cluster)) == sorted(serving), "the replicas from before", 60)
 
 
 def test_with_udplb_down_pods_start_finalizers_go_and_the_way_out_is_open(
@@ -125,7 +134,21 @@ def test_with_udplb_down_pods_start_finalizers_go_and_the_way_out_is_open(
 
 
 def replicas(cluster: Cluster) -> list[str]:
-    return [one["metadata"]["name"] for one in cluster.pods(RELEASE, "app.kubernetes.io/name=udplb")]
+    return [one["metadata"]["name"] for one in cluster.pods(RELEASE, SELECTOR)]
+
+
+def refused(cluster: Cluster, image: str) -> bool:
+    """Whether a new replica has tried this sidecar image, and got nowhere."""
+    return any(
+        state["image"].endswith(image) and state["state"].get("waiting", {}).get("reason") in GETS_NOWHERE
+        for pod in cluster.pods(RELEASE, SELECTOR)
+        for state in pod["status"].get("initContainerStatuses", ())
+    )
+
+
+def is_ready(pod: dict[str, Any]) -> bool:
+    conditions = pod["status"].get("conditions", ())
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
 def swaps(cluster: Cluster, replica: str) -> float:

@@ -201,14 +201,22 @@ def _build(program: Program, target: Path, say: Say) -> None:
 
 
 @contextmanager
-def _one_build_at_a_time(say: Say) -> Iterator[None]:
-    """Two builds at once take more memory and no less time; the kernel drops the lock of one that is killed."""
-    folder = cache_directory()
+def one_at_a_time(what: str, say: Say) -> Iterator[None]:
+    """Wait until nobody else on this machine holds the lock; the kernel drops that of one who is killed."""
+    folder = cache_directory().parent
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        with _ticking(say, "waiting for another build to finish"):
+    with (folder / f".{what}.lock").open("w") as lock:
+        with _ticking(say, f"waiting for another {what} to finish"):
             fcntl.flock(lock, fcntl.LOCK_EX)
-        for leftover in folder.glob(f"{SCRATCH_PREFIX}*"):
+        yield
+
+
+@contextmanager
+def _one_build_at_a_time(say: Say) -> Iterator[None]:
+    """Two builds at once take more memory and no less time."""
+    with one_at_a_time("build", say):
+        cache_directory().mkdir(exist_ok=True)
+        for leftover in cache_directory().glob(f"{SCRATCH_PREFIX}*"):
             shutil.rmtree(leftover, ignore_errors=True)
         yield
 

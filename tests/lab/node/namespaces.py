@@ -80,6 +80,15 @@ class NodeNamespaces:
         )
 
 
+def left_behind(namespaces: NodeNamespaces) -> list[str]:
+    """Links, cgroups, mounts, folders and processes of a node that has ended."""
+    state = str(namespaces.state)
+    paths = [Path("/sys/class/net", LINK), namespaces.state, *(one / CGROUP for one in _hierarchies())]
+    mounts = [line for line in Path("/proc/mounts").read_text().splitlines() if state in line]
+    processes = [line for line in _run(["ps", "-e", "-o", "pid=,args="]).splitlines() if state in line]
+    return [*(str(path) for path in paths if path.exists()), *mounts, *processes]
+
+
 def _run(command: Sequence[str | Path], stdin: str | None = None) -> str:
     done = subprocess.run(
         [str(word) for word in command], input=stdin or "", capture_output=True, text=True, check=False
