@@ -39,6 +39,8 @@ def games() -> Iterator[ControlPlane]:
         control_plane.namespace("games", {"udplb/inject": "enabled"})
         control_plane.namespace("others", {})
         create(control_plane, "games", "bare")
+        control_plane.namespace("watched", {"udplb/inject": "audit"})
+        create(control_plane, "watched", "by-design")
         with Webhook(control_plane.kubeconfig) as running:
             install(control_plane, running)
             control_plane.kubectl("apply", "-n", "games", "-f", GAME)
@@ -70,6 +72,10 @@ def test_a_pod_that_lacks_its_sidecar_is_named_with_who_asks_for_it(games: Contr
     assert found.keys() == {"Service/game", "Pod/bare"}
     assert found["Pod/bare"]["says"] == ["its sidecar is absent; asked for: 7777 (service/game)"]
     assert "of 2 pods in sight 1 have no sidecar" in str(found["Service/game"]["says"])
+
+
+def test_a_pod_in_audit_mode_lacks_nothing(games: ControlPlane) -> None:
+    assert "Pod/by-design" not in entries(games)
 
 
 def test_a_pod_that_has_ended_lacks_nothing(games: ControlPlane) -> None:

@@ -41,8 +41,8 @@ def audit(
     """List what is wrong with the UDP load balancers and pods of all namespaces that have opted in.
 
     For each load balancer what each rule says of it, and the NetworkPolicies that admit its UDP ports but not
-    the health check; for each pod whether it lacks its sidecar or has one for other ports than its Services ask
-    for today. Nothing is changed.
+    the health check; for each pod of an enabled namespace whether it lacks its sidecar or has one for other ports
+    than its Services ask for today. Nothing is changed.
 
     Exit codes: 0 nothing rejects and no pod lacks its sidecar, 1 something does, 2 no answer from the cluster.
 
@@ -107,8 +107,8 @@ def _service(one: KubernetesObject, around: Surroundings) -> tuple[list[str], bo
 
 
 def _pod(one: KubernetesObject, around: Surroundings) -> tuple[list[str], bool]:
-    if not is_running(Raw(one.raw)):
-        return [], False
+    if around.namespace.mode != keys.ENABLED or not is_running(Raw(one.raw)):
+        return [], False  # in audit mode no pod gets a sidecar
     about = pod_story.judged(one, around)
     if about.missing:
         asked = ", ".join(f"{port} ({source})" for port, source in about.ports.items())
