@@ -11,10 +11,12 @@ from typer.testing import CliRunner, Result
 
 from tests.lab.control_plane import ControlPlane, free_port
 from tests.lab.owners import LBC, add_owner
-from tests.lab.webhook import Namespaces, Webhook, install
+from tests.lab.webhook import CHART, Namespaces, Webhook, install
 from webhook.cli.check import app
 
 pytestmark = pytest.mark.cluster
+
+OWNED = ("--set=image.registry=localhost", "--set=owner=lbc")
 
 
 def check(kubeconfig: Path, *arguments: str) -> Result:
@@ -51,9 +53,7 @@ def test_a_cluster_without_udplb_is_told_how_to_install_it(bare: ControlPlane) -
     found = faults(bare.kubeconfig)
     assert found["webhook configurations"].startswith("not there: helm install udplb charts/udplb")
     assert found["replicas"].startswith("not there: helm install udplb charts/udplb")
-    assert found["owner"].startswith(
-        "both controllers' resources, or neither's: set owner to lbc or auto-mode"
-    )
+    assert found["owner"].startswith("not there: helm install udplb charts/udplb")
     assert found["a pod in a dry run"].endswith("kubectl label namespace NAME udplb/inject=enabled")
 
 
@@ -71,6 +71,34 @@ def test_a_webhook_that_the_api_server_does_not_reach_is_told_with_the_port_to_o
     emptied = [{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}]
     bare.request("PATCH", path, emptied, "application/json-patch+json")
     assert "has no caBundle" in faults(bare.kubeconfig)["webhook configurations"]
+
+
+def test_a_cluster_that_tells_no_owner_is_settled_by_the_labels_of_its_namespaces() -> None:
+    enabled = {"metadata": {"labels": {"udplb/inject": "enabled"}}}
+    with ControlPlane() as unowned:
+        unowned.namespace("games", {"udplb/inject": "enabled"})
+        unowned.request("PATCH", "/api/v1/namespaces/kube-system", enabled)
+        with Webhook(unowned.kubeconfig, "--owner=lbc") as running:
+            install(unowned, running)
+            found = faults(unowned.kubeconfig)
+            assert found.keys() == {"owner"}
+            assert "lacks the label udplb/owner: label it, or set owner to lbc" in found["owner"]
+            assert "games" in found["owner"]
+            assert "kube-system" not in found["owner"]
+            labelled = {"metadata": {"labels": {"udplb/owner": "lbc"}}}
+            for namespace in ("games", "udplb-lab-probe"):  # the second is of install()
+                unowned.request("PATCH", f"/api/v1/namespaces/{namespace}", labelled)
+            assert check(unowned.kubeconfig).exit_code == 0
+
+
+def test_the_settings_of_the_installation_name_the_owner_where_the_cluster_does_not(
+    bare: ControlPlane,
+) -> None:
+    rendered = bare.helm("template", "udplb", str(CHART), "--no-hooks", *OWNED)
+    with ControlPlane() as unowned:
+        unowned.apply(rendered.stdout)
+        unowned.namespace("games", {"udplb/inject": "enabled"})
+        assert "owner" not in faults(unowned.kubeconfig)
 
 
 def test_no_answer_from_the_cluster_is_one_line(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def check(
         found = discovery.discover(api)
     except (client.NoCluster, ApiError) as failed:
         fail("check", str(failed))
-    done = [_version(found.version), _owner(found), *_each(api)]
+    done = [_version(found.version), *_each(api)]
     if output is Format.JSON:
         print_json([asdict(one) for one in done])
     else:
@@ -95,12 +95,25 @@ def _version(version: str) -> Check:
     return Check("Kubernetes", ok, version or "no version", fix)
 
 
-def _owner(found: discovery.Discovered) -> Check:
-    fix = f"set owner to lbc or auto-mode (helm upgrade --set owner=…), or label each namespace {keys.OWNER}"
-    told = (
-        f"{found.owner} builds load balancers" if found.owner else "both controllers' resources, or neither's"
+def _owner(api: ApiClient) -> Check:
+    """Told by the cluster, by the settings of the installation, or by every namespace that is enabled."""
+    if found := discovery.discover(api).owner:
+        return Check("owner", ok=True, found=f"{found} builds load balancers")
+    told = "both controllers' resources are there, or neither's"
+    namespace = _called_at(api).map("service").text("namespace")
+    if namespace:
+        settings = (
+            Raw(api.get(f"/api/v1/namespaces/{namespace}/configmaps/udplb")).map("data").text("config.yaml")
+        )
+        if owner := re.search(r"^owner: (lbc|auto-mode)$", settings, re.MULTILINE):
+            return Check("owner", ok=True, found=f"{told}, and the settings say {owner[1]}")
+    open_ones = [name for name, labels in _enabled(api) if keys.OWNER not in labels]
+    return Check(
+        "owner",
+        not open_ones,
+        f"{told}, and {', '.join(open_ones) or 'no enabled namespace'} lacks the label {keys.OWNER}",
+        "label it, or set owner to lbc or auto-mode (helm upgrade --set owner=…, outside the cluster serve --owner)",
     )
-    return Check("owner", found.owner is not None, told, fix)
 
 
 def _configurations(api: ApiClient) -> Check:
@@ -119,8 +132,7 @@ def _configurations(api: ApiClient) -> Check:
 
 
 def _replicas(api: ApiClient) -> Check:
-    webhooks = Raw(api.get(CONFIGURATIONS["0-udplb"])).maps("webhooks")
-    called = webhooks[0].map("clientConfig") if webhooks else Raw(None)
+    called = _called_at(api)
     if called.text("url"):
         return Check("replicas", ok=True, found=f"outside the cluster, at {called.text('url')}")
     namespace = called.map("service").text("namespace")
@@ -140,11 +152,7 @@ def _replicas(api: ApiClient) -> Check:
 def _called(api: ApiClient) -> Check:
     """A pod of an enabled namespace, in a dry run: it has its sidecar if the API server reached us."""
     name = "a pod in a dry run"
-    namespaces = [
-        Raw(item).map("metadata").text("name")
-        for page in api.list("/api/v1/namespaces", {"labelSelector": f"{keys.INJECT}=enabled"})
-        for item in page.items
-    ]
+    namespaces = [namespace for namespace, _ in _enabled(api)]
     if not namespaces:
         fix = f"kubectl label namespace NAME {keys.INJECT}=enabled"
         return Check(name, ok=False, found="no namespace is enabled, so nothing calls udplb", fix=fix)
@@ -159,8 +167,23 @@ def _called(api: ApiClient) -> Check:
     )
 
 
+def _called_at(api: ApiClient) -> Raw:
+    """Where the API server calls the webhook: a service, or a URL."""
+    webhooks = Raw(api.get(CONFIGURATIONS["0-udplb"])).maps("webhooks")
+    return webhooks[0].map("clientConfig") if webhooks else Raw(None)
+
+
+def _enabled(api: ApiClient) -> list[tuple[str, dict[str, str]]]:
+    """Names and labels of the namespaces that are enabled; kube-system is left alone, labelled or not."""
+    selector = f"{keys.INJECT}=enabled,kubernetes.io/metadata.name!=kube-system"
+    pages = api.list("/api/v1/namespaces", {"labelSelector": selector})
+    found = [Raw(item).map("metadata") for page in pages for item in page.items]
+    return [(metadata.text("name"), metadata.strings("labels")) for metadata in found]
+
+
 NOT_FOUND = 404
 LOOKS: dict[str, Callable[[ApiClient], Check]] = {
+    "owner": _owner,
     "webhook configurations": _configurations,
     "replicas": _replicas,
     "a pod in a dry run": _called,
